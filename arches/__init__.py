@@ -1,0 +1,1 @@
+"""The architectures. Each folder holds everything about one; adding one is adding a folder."""

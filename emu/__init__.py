@@ -1,0 +1,1 @@
+"""trapline: a laboratory for kernel probes."""

@@ -1,0 +1,45 @@
+"""What can be wrong with what the user gave us; each message has the value, the place and what was expected.
+
+A guest that dies is an outcome, not an error. The command line turns every `TraplineError` into one
+line on standard error and exit status 2.
+"""
+
+
+class TraplineError(Exception):
+    """Base of every error that is the input's fault and not trapline's."""
+
+
+class UsageError(TraplineError):
+    """An unknown name, or a combination of settings that makes no sense."""
+
+
+class TableError(TraplineError):
+    """A row of an instruction or rule table that does not parse or contradicts another."""
+
+
+class DecodeError(TraplineError):
+    """A word that is no instruction, or has the wrong size."""
+
+
+class EncodeError(TraplineError):
+    """An operand that does not fit its field, or a mnemonic the table does not know."""
+
+
+class ImageError(TraplineError):
+    """An ELF file that is not one, is for another machine, is truncated or lacks a symbol."""
+
+
+class MemoryAccessError(TraplineError):
+    """A host access to an address that no region holds."""
+
+
+class ScheduleError(TraplineError):
+    """A schedule that does not parse, or does not fit the execution it is replayed on."""
+
+
+class GuestError(TraplineError):
+    """A guest that does something no scenario can use: it never ends, faults, or writes to its text."""
+
+
+class HandlerError(TraplineError):
+    """A probe's handler or a scenario raised a Python exception."""

@@ -1,0 +1,1 @@
+"""Operations, schedules and the search; nothing here has heard of a CPU."""

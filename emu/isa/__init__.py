@@ -1,0 +1,1 @@
+"""Instruction sets: tables, kprobe rules by release, and the contract that an architecture fills."""

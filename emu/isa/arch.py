@@ -1,0 +1,76 @@
+"""`Arch`: the contract that an architecture fills. An `if arch ==` elsewhere means it lacks a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from emu.errors import UsageError
+from emu.isa.site import Decision, Release, Site
+
+PortT = TypeVar("PortT")
+
+
+@dataclass(frozen=True)
+class RegisterFile:
+    """Register names. `gpr` are the numbered names (`r4`, `x4`) in order; they are the ones printed.
+
+    `aliases` map other spellings (ABI names) to names in `gpr` or `special`. `special` are further
+    registers that programs see (`hi`, `lo`, `sp` on ARM64) with `flags` the one-bit ones (`n`, `z`, `c`).
+    `status` names the register whose saved image a trap frame carries (`pstate`, `sstatus`, `eflags`).
+    Widths are `bits` for gpr and special ones.
+    """
+
+    bits: int
+    gpr: tuple[str, ...]
+    aliases: Mapping[str, str]
+    status: str
+    arguments: tuple[str, ...]  # integer arguments, in order
+    result: str
+    stack: str
+    link: str | None  # None where calls push the return address
+    zero: int | None = None  # number of the hard-wired zero register
+    special: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def canonical(self, name: str) -> str:
+        """The printed name for any spelling; UsageError for an unknown one."""
+        if name in self.gpr or name in self.special or name in self.flags or name == self.status or name == "pc":
+            return name
+        if name in self.aliases:
+            return self.aliases[name]
+        raise UsageError(f"register {name!r}: expected one of {self.gpr[0]}..{self.gpr[-1]} or an ABI name")
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """Everything that an instruction can change and a comparison must cover."""
+        return self.gpr + self.special + self.flags
+
+
+@dataclass(frozen=True)
+class Arch(Generic[PortT]):
+    """One architecture. `port` is what its kernel does (see `emu.kernel.port`); the rest is the ISA's.
+
+    `insn_size(insn)` is the length in bytes of the instruction that starts `insn` (memory order);
+    `insn_sizes` are the possible ones. `disassemble(insn, addr)` is one instruction's text,
+    `assemble(text, addr)` its bytes in memory order (EncodeError). `decide(site, release)` is the kernel's verdict
+    under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
+    words; `parse_word(text)` reads them back (DecodeError).
+    """
+
+    name: str
+    title: str
+    elf_machine: str
+    elf_class: int
+    registers: RegisterFile
+    insn_sizes: tuple[int, ...]
+    insn_size: Callable[[bytes], int]
+    disassemble: Callable[[bytes, int], str]
+    assemble: Callable[[str, int], bytes]
+    decide: Callable[[Site, Release | None], Decision]
+    word: Callable[[bytes], str]
+    parse_word: Callable[[str], bytes]
+    kprobe_break: Callable[[bytes], bytes]  # the breakpoint that replaces this original instruction
+    port: PortT
+    features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

@@ -1,0 +1,66 @@
+"""Where a probe would go, what the kernel says to it, and the releases between which its answer changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from emu.errors import UsageError
+
+Release = tuple[int, int]
+"""A Linux release: (6, 1). Comparisons are the tuple's."""
+
+
+def parse_release(text: str) -> Release:
+    """`6.1`, `v6.1` or `6.1.176` as (6, 1); UsageError for anything else."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.\d+)*(?:-rc\d+)?", text.strip())
+    if match is None:
+        raise UsageError(f"release {text!r}: expected a Linux release such as 6.1 or v6.18")
+    return int(match[1]), int(match[2])
+
+
+class Verdict(Enum):
+    """What arch_prepare_kprobe does with an instruction."""
+
+    REJECT = "reject"
+    SIMULATE = "simulate"  # computed in software when the probe is hit
+    STEP = "step"  # executed out of line, in an insn slot
+
+
+def _nothing(_addr: int, _size: int) -> bytes | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in text. `insn` is at least one instruction in memory order, starting at `addr`.
+
+    `read(addr, size)` gives the text around it with probed words replaced by the originals, None where
+    nothing can be read; `symbol` is the address that the enclosing symbol starts at, None if there is none;
+    `features` name what the CPU or the build has (`r6`, `octeon`, `amo`), in the architecture's words.
+    """
+
+    insn: bytes
+    addr: int = 0
+    read: Callable[[int, int], bytes | None] = _nothing
+    symbol: int | None = None
+    in_extable: bool = False
+    features: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, the row or check that decided (`rule`), a sentence that says why, and the errno of a refusal.
+
+    `action` is the name of the simulation routine; None unless the verdict is SIMULATE.
+    `boostable` is x86's: whether the copy may jump back without a second trap (None elsewhere).
+    """
+
+    verdict: Verdict
+    rule: str
+    why: str
+    errno: str | None = None
+    action: str | None = None
+    boostable: bool | None = None

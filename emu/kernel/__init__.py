@@ -1,0 +1,1 @@
+"""The kernel proper: kprobes, text patching, stop_machine, RCU, traps; names as in Linux."""

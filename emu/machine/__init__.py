@@ -1,0 +1,1 @@
+"""CPUs, memory, ELF images and trap frames."""

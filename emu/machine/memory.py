@@ -1,0 +1,86 @@
+"""Guest memory: regions of bytes that every CPU shares.
+
+Text regions are the memory side only: what the kernel writes through its alias and what `addr->word`
+reads. What a CPU fetches is that CPU's own view (see `cpu.py`). All architectures here are little endian.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+
+from emu.errors import MemoryAccessError
+
+PAGE = 0x1000
+
+
+@dataclass
+class Region:
+    """Bytes at [base, base+size); base and size are multiples of PAGE. Guests may not write executable ones."""
+
+    name: str
+    base: int
+    size: int
+    executable: bool = False
+    buffer: ctypes.Array[ctypes.c_ubyte] = field(init=False, repr=False)
+    bytes: memoryview = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.base % PAGE or self.size % PAGE or self.size <= 0:
+            raise MemoryAccessError(
+                f"region {self.name} at {self.base:#x} size {self.size:#x}: expected multiples of {PAGE:#x}"
+            )
+        # A ctypes array has an address that an engine can map, and does not move.
+        self.buffer = (ctypes.c_ubyte * self.size)()
+        self.bytes = memoryview(self.buffer).cast("B")
+
+    @property
+    def end(self) -> int:
+        return self.base + self.size
+
+
+class Memory:
+    """All regions of one machine. Host accesses outside of them raise `MemoryAccessError`."""
+
+    def __init__(self) -> None:
+        self.regions: list[Region] = []
+
+    def add(self, name: str, base: int, size: int, *, executable: bool = False) -> Region:
+        region = Region(name, base, size, executable)
+        for other in self.regions:
+            if region.base < other.end and other.base < region.end:
+                raise MemoryAccessError(f"region {name} at {base:#x} overlaps {other.name} at {other.base:#x}")
+        self.regions.append(region)
+        return region
+
+    def region(self, addr: int, size: int = 1) -> Region:
+        """The region that holds all of [addr, addr+size)."""
+        for region in self.regions:
+            if region.base <= addr and addr + size <= region.end:
+                return region
+        raise MemoryAccessError(f"no memory at {addr:#x} (size {size})")
+
+    def read(self, addr: int, size: int) -> bytes:
+        region = self.region(addr, size)
+        offset = addr - region.base
+        return bytes(region.bytes[offset : offset + size])
+
+    def write(self, addr: int, data: bytes) -> None:
+        """Write to memory. For text this is the memory side only: CPUs see it when they synchronise."""
+        region = self.region(addr, len(data))
+        offset = addr - region.base
+        region.bytes[offset : offset + len(data)] = data
+
+    def load(self, addr: int, size: int) -> int:
+        """An unsigned little-endian integer of `size` bytes."""
+        return int.from_bytes(self.read(addr, size), "little")
+
+    def store(self, addr: int, value: int, size: int) -> None:
+        self.write(addr, value.to_bytes(size, "little"))
+
+    def snapshot(self) -> list[bytes]:
+        return [bytes(region.bytes) for region in self.regions]
+
+    def restore(self, state: list[bytes]) -> None:
+        for region, data in zip(self.regions, state, strict=True):
+            region.bytes[:] = data
