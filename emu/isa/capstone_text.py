@@ -186,7 +186,9 @@ def _opcode(code: bytes, start: int, has_vex: bool) -> bytes:
 
 def _sib(code: bytes, modrm_offset: int) -> int | None:
     modrm = code[modrm_offset]
-    return code[modrm_offset + 1] if modrm >> 6 != 3 and modrm & 7 == 4 else None
+    has_sib = modrm >> 6 != 3 and modrm & 7 == 4
+    # mov to and from control and debug registers ignores ModRM.mod, so the byte may not be there.
+    return code[modrm_offset + 1] if has_sib and modrm_offset + 1 < len(code) else None
 
 
 def _signed(code: bytes, offset: int, size: int) -> int:

@@ -1,0 +1,148 @@
+"""Random encodings for every row of the x86-64 tables, for tools that try them all.
+
+x86 has no word space to count through, so a row stands for its opcodes with any prefixes and operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from arches.x86.opcodes import Shape, decode, shape_of, shapes
+from arches.x86.rules import Pattern, Rule, find_rule, rules
+from emu.errors import UsageError
+from emu.isa.capstone_text import X86Insn, decode_x86
+
+TRIES = 10_000  # a row with fewer good encodings than one in this many is a mistake in the table
+MANDATORY_PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3")  # they choose among instructions in the escaped maps
+CONTROL = frozenset({"jump", "call", "ret", "int", "iret", "privilege"})  # Capstone's groups
+NEAR = 1 << 11  # RIP-relative operands and 32-bit branches stay this close, in bytes
+
+
+@dataclass(frozen=True)
+class OpcodeRow:
+    """One row of a table. `comparable` rows give instructions that can run in place and under a probe."""
+
+    name: str
+    table: str
+    comparable: bool
+    example: bytes
+
+
+@cache
+def opcode_rows() -> tuple[OpcodeRow, ...]:
+    """Every row of `opcodes.decode`, then every name in the refusing and emulating sections of `kprobes.rules`."""
+    rng = Random(1)
+    found = [
+        OpcodeRow(shape.name, "opcodes", "no" not in shape.examples, examples(shape.name, rng)) for shape in shapes()
+    ]
+    for name, rule in _named_rules().items():
+        comparable = rule.decision == "simulate" and all("no" not in _shape(p).examples for p in rule.patterns)
+        found.append(OpcodeRow(name, "kprobes", comparable, examples(name, rng)))
+    return tuple(found)
+
+
+def examples(row_name: str, rng: Random) -> bytes:
+    """One random encoding of a row; UsageError for a name that no row has.
+
+    A row of `kprobes.rules` decides about its encodings, in the newest release that has it. Encodings of comparable
+    rows are instructions to Capstone too, with the kernel's length, and those from `opcodes.decode` change neither
+    RIP nor IF unless the row says so.
+    """
+    rule = _named_rules().get(row_name)
+    if rule is not None:
+        return _of_rule(rule, rng)
+    for shape in shapes():
+        if shape.name == row_name:
+            return _of_shape(shape, rng)
+    raise UsageError(f"row {row_name!r}: expected a row of opcodes.decode or kprobes.rules")
+
+
+@cache
+def _named_rules() -> dict[str, Rule]:
+    return {rule.name: rule for rule in rules() if rule.section != "boost"}
+
+
+def _shape(pattern: Pattern) -> Shape:
+    shape = shape_of(pattern.opcode)
+    assert shape is not None, pattern  # the tables' tests see to it
+    return shape
+
+
+def _of_rule(rule: Rule, rng: Random) -> bytes:
+    pattern = rng.choice(rule.patterns)
+    release = rule.since if rule.until is not None else None
+
+    def fits(insn: X86Insn) -> bool:
+        return find_rule(rule.section, insn, release) == rule
+
+    return _search(_shape(pattern), (pattern.opcode,), rng, fits)
+
+
+def _of_shape(shape: Shape, rng: Random) -> bytes:
+    def fits(insn: X86Insn) -> bool:
+        return insn.opcode in shape.opcodes and ("run" not in shape.examples or not CONTROL & insn.groups)
+
+    return _search(shape, shape.opcodes, rng, fits)
+
+
+def _search(shape: Shape, opcodes: tuple[bytes, ...], rng: Random, fits: Callable[[X86Insn], bool]) -> bytes:
+    for _ in range(TRIES):
+        code = _encoding(shape, rng.choice(opcodes), rng)
+        insn = decode(code)
+        if insn is None or insn.size != len(code) or not fits(insn):
+            continue
+        if "no" in shape.examples or _is_instruction(code):
+            return code
+    raise UsageError(f"row {shape.name}: no encoding found in {TRIES} tries")
+
+
+def _is_instruction(code: bytes) -> bool:
+    insn = decode_x86(code)
+    return insn is not None and insn.size == len(code)
+
+
+def _encoding(shape: Shape, opcode: bytes, rng: Random) -> bytes:
+    """Prefixes, opcode, and as many operand bytes as the kernel's decoder wants to see."""
+    modrm = bytes([_modrm(shape, rng)]) if shape.modrm else b""
+    head = _prefixes(shape, opcode, modrm, rng) + opcode + modrm
+    padded = head + rng.randbytes(15 - len(head)) if len(head) < 15 else head
+    insn = decode(padded)
+    if insn is None:
+        return padded
+    return _keep_near(insn, rng)
+
+
+def _modrm(shape: Shape, rng: Random) -> int:
+    modrm = rng.randrange(256)
+    return modrm & 0x3F | rng.randrange(3) << 6 if "mem" in shape.examples else modrm
+
+
+def _prefixes(shape: Shape, opcode: bytes, modrm: bytes, rng: Random) -> bytes:
+    prefixes = b""
+    if len(opcode) > 1:
+        prefixes += rng.choice(MANDATORY_PREFIXES)
+    elif rng.random() < 0.2 and "branch" not in shape.examples:
+        prefixes += b"\x66"
+    if rng.random() < 0.05:
+        prefixes += b"\x67"
+    if "string" in shape.examples:
+        prefixes += rng.choice((b"", b"\xf2", b"\xf3"))
+    if "lock" in shape.examples and modrm < b"\xc0" and rng.random() < 0.2:
+        prefixes += b"\xf0"
+    rex = bytes([0x40 | rng.randrange(16)]) if rng.random() < 0.5 else b""
+    return prefixes + rex
+
+
+def _keep_near(insn: X86Insn, rng: Random) -> bytes:
+    """The instruction's bytes with its RIP-relative operand or 32-bit branch distance made small."""
+    code = bytearray(insn.code)
+    near = rng.randrange(-NEAR, NEAR).to_bytes(4, "little", signed=True)
+    if insn.rip_relative and insn.disp_size == 4:
+        code[insn.disp_offset : insn.disp_offset + 4] = near
+    shape = shape_of(insn.opcode)
+    if shape is not None and "branch" in shape.examples and insn.imm_size == 4:
+        code[insn.imm_offset : insn.imm_offset + 4] = near
+    return bytes(code)
