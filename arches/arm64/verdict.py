@@ -1,0 +1,53 @@
+"""Whether an ARM64 kernel lets a kprobe be set: arch_prepare_kprobe in arch/arm64/kernel/probes/kprobes.c.
+
+The order is alignment, exception table, the word, and then the walk back in search of an exclusive load that
+the probed word might follow (is_probed_address_atomic in decode-insn.c).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emu.isa.decide import by_rule, little_word, refuse
+from emu.isa.rules import RuleTable
+from emu.isa.site import Decision, Release, Site, Verdict
+
+RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
+EXCLUSIVE = RuleTable.load(Path(__file__).with_name("exclusive.rules"))
+MAX_ATOMIC_CONTEXT_SIZE = 32  # instructions
+
+
+def decide(site: Site, release: Release | None = None) -> Decision:
+    """The kernel's answer; DecodeError for an instruction of fewer than four bytes."""
+    word = little_word(site.insn, 4)
+    if site.addr & 3:
+        return refuse("alignment", "EINVAL", f"{site.addr:#x} is not a multiple of 4")
+    if site.in_extable:
+        return refuse("exception_table", "EINVAL", "the address has an exception table entry")
+    rule = RULES.decide(word, release, site.features)
+    if rule.verdict is Verdict.REJECT:
+        return by_rule(rule)
+    load = exclusive_load_before(site, release)
+    if load is None:
+        return by_rule(rule)
+    return refuse("exclusive_region", "EINVAL", f"it may be between the exclusive load at {load:#x} and its store")
+
+
+def exclusive_load_before(site: Site, release: Release | None) -> int | None:
+    """The address of a load-exclusive within 32 instructions before the site with no store-exclusive between.
+
+    The walk ends at the symbol's start, and is not made at all outside a symbol. Branches do not matter to it.
+    """
+    if site.symbol is None:
+        return None
+    first = max(site.symbol, site.addr - 4 * MAX_ATOMIC_CONTEXT_SIZE)
+    for addr in range(site.addr - 4, first - 1, -4):
+        insn = site.read(addr, 4)
+        if insn is None:
+            return None
+        match EXCLUSIVE.decide(little_word(insn, 4), release).name:
+            case "store_ex":
+                return None
+            case "load_ex":
+                return addr
+    return None

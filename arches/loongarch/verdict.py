@@ -1,0 +1,29 @@
+"""Whether a LoongArch kernel lets a kprobe be set: arch_prepare_kprobe in arch/loongarch/kernel/kprobes.c.
+
+Mainline has kprobes since 6.3. Earlier releases get the answers of the vendor tree of November 2022, which has no
+check of the alignment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from emu.isa.decide import by_rule, little_word, refuse
+from emu.isa.rules import RuleTable
+from emu.isa.site import Decision, Release, Site
+
+RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
+FIRST_RELEASE = (6, 3)
+VENDOR_NOTE = "(vendor tree of 2022: mainline has kprobes since 6.3)"
+
+
+def decide(site: Site, release: Release | None = None) -> Decision:
+    """The kernel's answer; DecodeError for an instruction of fewer than four bytes."""
+    word = little_word(site.insn, 4)
+    if release is not None and release < FIRST_RELEASE:
+        decision = by_rule(RULES.decide(word, release, site.features))
+        return replace(decision, why=f"{decision.why} {VENDOR_NOTE}")
+    if site.addr & 3:
+        return refuse("alignment", "EILSEQ", f"{site.addr:#x} is not a multiple of 4")
+    return by_rule(RULES.decide(word, release, site.features))

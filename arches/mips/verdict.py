@@ -1,0 +1,40 @@
+"""Whether a MIPS kernel lets a kprobe be set: arch_prepare_kprobe in arch/mips/kernel/kprobes.c.
+
+The order is LL and SC, the delay slot of the word before, and then the rest of the word. There is no check of the
+alignment: a probe at `symbol+1` is accepted, and arming it corrupts two instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from emu.isa.decide import by_rule, little_word, refuse
+from emu.isa.rules import RuleTable
+from emu.isa.site import Decision, Release, Site, Verdict
+
+RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
+LL_SC = ("ll", "lld", "sc", "scd")
+
+
+def decide(site: Site, release: Release | None = None) -> Decision:
+    """The kernel's answer; DecodeError for an instruction of fewer than four bytes.
+
+    Where the word before cannot be read there is none, for the kernel too.
+    """
+    rule = RULES.decide(little_word(site.insn, 4), release, site.features)
+    if rule.name in LL_SC:
+        return by_rule(rule)
+    before = site.read(site.addr - 4, 4)
+    if before is not None and has_delay_slot(little_word(before, 4), release, site.features):
+        return refuse("delay_slot", "EINVAL", f"it is the delay slot of the word {before[::-1].hex()} before it")
+    return by_rule(rule)
+
+
+def has_delay_slot(word: int, release: Release | None = None, features: Collection[str] = ()) -> bool:
+    """Whether the kernel takes a word for a branch with a delay slot (__insn_has_delay_slot in probes-common.h).
+
+    That does not depend on the rows before: on Release 6 a compact branch is refused, yet has a delay slot here.
+    """
+    rules = RULES.in_force(release, features)
+    return any(rule.verdict is Verdict.SIMULATE and rule.matches(word) for rule in rules)
