@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from emu.errors import UsageError
+from emu.isa.operand import MemoryOperand
 from emu.isa.site import Decision, Release, Site
 
 PortT = TypeVar("PortT")
@@ -56,7 +57,8 @@ class Arch(Generic[PortT]):
     `insn_sizes` are the possible ones. `disassemble(insn, addr)` is one instruction's text,
     `assemble(text, addr)` its bytes in memory order (EncodeError). `decide(site, release)` is the kernel's verdict
     under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
-    words; `parse_word(text)` reads them back (DecodeError).
+    words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of one
+    instruction. `aliases` are other names that users give the architecture.
     """
 
     name: str
@@ -72,5 +74,7 @@ class Arch(Generic[PortT]):
     word: Callable[[bytes], str]
     parse_word: Callable[[str], bytes]
     kprobe_break: Callable[[bytes], bytes]  # the breakpoint that replaces this original instruction
+    memory_operands: Callable[[bytes, int], tuple[MemoryOperand, ...]]
     port: PortT
+    aliases: tuple[str, ...] = ()
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

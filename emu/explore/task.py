@@ -1,0 +1,78 @@
+"""A task: a coroutine that is resumed one announcement at a time, and that interrupts can push aside."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from emu.explore.ops import Op
+
+KernelCode = Coroutine[Any, Any, Any]
+
+
+class Interrupts(Protocol):
+    """Where a task's interrupts come from."""
+
+    def pending(self) -> bool:
+        """Whether an interrupt would be taken now."""
+        ...
+
+    def take(self) -> KernelCode:
+        """The handler of the interrupt that is taken now; only called if `pending`."""
+        ...
+
+
+class Task:
+    """What one CPU does. `op` is what it does next; None when it has nothing of its own left to do.
+
+    A pending interrupt is taken before the announced step, as a step of its own; delaying it further
+    would be the same as raising it later, which the scheduler tries anyway.
+    """
+
+    __slots__ = ("_frames", "_ops", "interrupts", "name", "op")
+
+    def __init__(self, name: str, code: KernelCode | None, interrupts: Interrupts | None = None) -> None:
+        self.name = name
+        self.interrupts = interrupts
+        self.op: Op | None = None
+        self._frames: list[KernelCode] = []
+        self._ops: list[Op | None] = []
+        if code is not None:
+            self._begin(code)
+
+    def enabled(self) -> bool:
+        op = self.op
+        if op is not None and (op.ready is None or op.ready()):
+            return True
+        return self.interrupts is not None and self.interrupts.pending()
+
+    def step(self) -> None:
+        """Take the pending interrupt, or do what was announced, up to the next announcement."""
+        if self.interrupts is not None and self.interrupts.pending():
+            self._begin(self.interrupts.take())
+        else:
+            self._resume()
+
+    def next_step(self) -> str:
+        """What `step` would do, for a timeline."""
+        if self.interrupts is not None and self.interrupts.pending():
+            return "interrupt"
+        return repr(self.op)
+
+    def close(self) -> None:
+        """Abandon what is left; the coroutines must not outlive the execution."""
+        while self._frames:
+            self._frames.pop().close()
+        self.op = None
+
+    def _begin(self, code: KernelCode) -> None:
+        self._frames.append(code)
+        self._ops.append(self.op)
+        self._resume()
+
+    def _resume(self) -> None:
+        try:
+            self.op = self._frames[-1].send(None)
+        except StopIteration:
+            self._frames.pop()
+            self.op = self._ops.pop()

@@ -1,0 +1,103 @@
+"""A guest CPU as a task: it steps, and yields before an instruction that others can influence.
+
+Those are fetches from watched text (probed addresses and insn slots) and accesses to `.shared` data. What it
+executes between them nobody else can see, so it happens at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.errors import GuestError
+from emu.explore.ops import Access, Op
+from emu.kernel.traps import guest_fault, take_trap
+from emu.machine.cpu import Fault, Halt, Stop, Trap
+
+if TYPE_CHECKING:
+    from emu.kernel.percpu import Percpu
+
+GUEST_LIMIT = 200_000  # instructions of one guest in one execution
+
+
+async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> int:
+    """Call `function` `count` times on this CPU, from its own entry and stack; its result.
+
+    Raises GuestError if it faults or never ends.
+    """
+    kernel = cpu.kernel
+    kernel.guest_runs.append((cpu.id, function, count))
+    machine = kernel.machine
+    machine.start(cpu.cpu, "guest_start", (cpu.id, machine.symbol(function), count))
+    cpu.cpu.halt_at = machine.symbol("guest_exit")
+    await run_to_halt(cpu)
+    return machine.result(cpu.cpu)
+
+
+async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
+    """Call a guest function from a probe's handler, as kernel code that the handler calls; its result."""
+    core, machine = cpu.cpu, cpu.kernel.machine
+    saved, halt_at = machine.save_registers(core), core.halt_at
+    machine.call(core, machine.symbol(function), (argument,), return_to=machine.return_pad)
+    core.halt_at = machine.return_pad
+    irqs_enabled, trap_depth = cpu.irqs_enabled, cpu.trap_depth
+    await run_to_halt(cpu)
+    cpu.irqs_enabled, cpu.trap_depth = irqs_enabled, trap_depth
+    result = machine.result(core)
+    machine.restore_registers(core, saved)
+    core.halt_at = halt_at
+    return result
+
+
+async def run_to_halt(cpu: Percpu) -> None:
+    core, kernel = cpu.cpu, cpu.kernel
+    await (visible(cpu, core.pc) or Op(Access.FETCH, kernel.text_name(core.pc)))
+    budget = GUEST_LIMIT
+    while True:
+        kernel.text.fetched(core.pc)
+        stop, budget = advance(cpu, budget)
+        if stop is None:
+            op = visible(cpu, core.pc)
+            assert op is not None
+        elif isinstance(stop, Halt):
+            return
+        elif isinstance(stop, Fault):
+            guest_fault(cpu, stop)
+        else:
+            assert isinstance(stop, Trap)
+            await take_trap(cpu, stop)
+            op = visible(cpu, core.pc)
+        if cpu.preemptible():
+            cpu.qs += 1
+        if op is not None:
+            await op
+
+
+def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
+    """Execute one instruction and those after it that nobody else can influence; why that ended, and the budget left."""
+    core = cpu.cpu
+    while True:
+        if budget == 0:
+            at = cpu.kernel.at(core.pc)
+            raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
+        budget -= 1
+        if cpu.kernel.events is not None:
+            cpu.kernel.log_insn(cpu)
+        stop = core.step()
+        if stop is not None:
+            return stop, budget
+        if visible(cpu, core.pc) is not None:
+            return None, budget
+
+
+def visible(cpu: Percpu, pc: int) -> Op | None:
+    """What others can see of the instruction at pc: a fetch of watched text, an access to shared data, or nothing."""
+    kernel = cpu.kernel
+    name = kernel.watched.get(pc)
+    access = kernel.machine.shared_access(cpu.cpu, pc, patched=name is not None)
+    if name is None and access is None:
+        return None
+    if access is None:
+        return Op(Access.FETCH, name or "")
+    kind, address = access
+    what = f"shared[{address:#x}]"
+    return Op(Access(kind), what if name is None else f"{name} and {what}")

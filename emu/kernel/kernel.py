@@ -1,0 +1,175 @@
+"""One kernel: its configuration and all that its CPUs share. Made anew for every execution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emu.errors import UsageError
+from emu.isa.arch import Arch
+from emu.isa.site import Site
+from emu.kernel.kprobes import Kprobe
+from emu.kernel.locks import Mutex
+from emu.kernel.notifier import DieNotifier
+from emu.kernel.patching import patch_policy
+from emu.kernel.percpu import Percpu
+from emu.kernel.port import Port, Variant
+from emu.kernel.slots import InsnSlots
+from emu.kernel.text import Text
+from emu.machine.machine import Machine
+
+OUTCOMES: Mapping[str, str] = {
+    "hit": "a probe's handlers ran",
+    "missed": "a probe was hit while another ran, and counted in nmissed",
+    "claimed": "the trap was swallowed although no probe was found",
+    "passed-on": "the trap was given to the next handler in the chain",
+    "oops": "the kernel dies: BUG, unexpected break",
+    "livelock": "the same trap again and again",
+    "deadlock": "CPUs wait for one another for ever",
+    "wrong-result": "the guest computed something else than without probes",
+    "unpredictable": "a CPU fetched a word while it changed in a way its architecture promises nothing about",
+}
+PREEMPT = ("none", "full")
+VIEWS = ("coherent", "stale")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a scenario runs under. `views` stale: an instruction view does not follow a store, not even at an IPI."""
+
+    arch: Arch[Port]
+    variant: Variant
+    patching: str
+    preempt: str = "none"
+    cpus: int = 2
+    views: str = "coherent"
+
+    def __post_init__(self) -> None:
+        _expect("preempt", self.preempt, PREEMPT)
+        _expect("views", self.views, VIEWS)
+        _expect("patching", self.patching, self.arch.port.patchings)
+        if not 1 <= self.cpus <= 4:
+            raise UsageError(f"cpus {self.cpus}: expected 1 to 4, the stacks that the firmware has")
+
+
+def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{what} {value!r}: expected one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a timeline: which CPU, and what it did."""
+
+    cpu: int
+    text: str
+    is_insn: bool = False
+
+
+class Kernel:
+    """The state that kernel code reads and writes. Field names are Linux's where Linux has them."""
+
+    def __init__(self, config: Config, machine: Machine) -> None:
+        self.config = config
+        self.arch = config.arch
+        self.variant = config.variant
+        self.machine = machine
+        self.booting = True
+        self.version = 0  # counts what has changed in text and the kprobe table
+        self.outcomes: set[str] = set()
+        self.events: list[Event] | None = None
+        self.watched: dict[int, str] = {}
+        self.guest_runs: list[tuple[int, str, int]] = []
+        self.kprobe_table: dict[int, Kprobe] = {}
+        self.kprobe_mutex = Mutex("kprobe_mutex")
+        self.text_mutex = Mutex("text_mutex")
+        self.stop_cpus_mutex = Mutex("stop_cpus_mutex")
+        self.die_chain: list[DieNotifier] = []
+        self.blacklist = frozenset({"guest_start", "guest_exit"})
+        self.bug_table = machine.bug_table
+        self.percpu = [Percpu(cpu, self) for cpu in machine.cpus]
+        self.text = Text(self, coherent=config.views == "coherent")
+        self.patch_text = patch_policy(config.patching)
+        self.slots = InsnSlots(self, machine.slots.base, machine.slots.size - config.arch.port.slot_size)
+
+    def note(self, outcome: str) -> None:
+        if outcome not in OUTCOMES:
+            raise UsageError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
+        self.outcomes.add(outcome)
+
+    def changed(self) -> None:
+        """Something that a spinning CPU may be waiting for is different."""
+        self.version += 1
+
+    def set_kprobe(self, addr: int, p: Kprobe | None) -> None:
+        """Insert, replace or remove the table's entry, as one RCU-protected store does."""
+        if p is None:
+            del self.kprobe_table[addr]
+        else:
+            self.kprobe_table[addr] = p
+        self.changed()
+
+    def watch(self, addr: int) -> None:
+        """Guests yield before they fetch at addr."""
+        if addr not in self.watched:
+            self.watched[addr] = self.text_name(addr)
+
+    def text_name(self, addr: int) -> str:
+        return self.machine.names.setdefault(addr, f"text[{addr:#x}]")
+
+    def table_name(self, addr: int) -> str:
+        return f"kprobe_table[{addr:#x}]"
+
+    def kernel_text(self, addr: int) -> bool:
+        return any(r.executable and r.base <= addr < r.end for r in self.machine.memory.regions) and not (
+            self.machine.slots.base <= addr < self.machine.slots.end
+        )
+
+    def site(self, addr: int) -> Site:
+        """The place in text that a probe would go to."""
+        found = self.machine.image.symbol_at(addr)
+        return Site(
+            insn=self.original(addr, max(self.arch.insn_sizes)) or self.original(addr, min(self.arch.insn_sizes)) or b"",
+            addr=addr,
+            read=self.original,
+            symbol=found[0].address if found is not None else None,
+            raw=self.memory_at,
+        )
+
+    def memory_at(self, addr: int, size: int) -> bytes | None:
+        """Text as it is, breakpoints included; None outside of text."""
+        for region in self.machine.memory.regions:
+            if region.executable and region.base <= addr and addr + size <= region.end:
+                return self.text.read(addr, size)
+        return None
+
+    def original(self, addr: int, size: int) -> bytes | None:
+        """Text with the words under probes put back."""
+        data = self.memory_at(addr, size)
+        if data is None:
+            return None
+        words = bytearray(data)
+        for p in self.kprobe_table.values():
+            for offset, byte in enumerate(p.opcode):
+                if 0 <= (at := p.where + offset - addr) < size:
+                    words[at] = byte
+        return bytes(words)
+
+    def at(self, addr: int) -> str:
+        """An address by symbol, as the kernel prints it."""
+        if self.machine.slots.base <= addr < self.machine.slots.end:
+            return f"slot+{addr - self.machine.slots.base:#x}"
+        found = self.machine.image.symbol_at(addr)
+        if found is None:
+            return f"{addr:#x}"
+        return f"{found[0].name}+{found[1]:#x}" if found[1] else found[0].name
+
+    def log(self, cpu: Percpu, text: str) -> None:
+        if self.events is not None:
+            self.events.append(Event(cpu.id, text))
+
+    def log_insn(self, cpu: Percpu) -> None:
+        """The guest instruction that is about to be executed, from this CPU's own view."""
+        if self.events is not None:
+            text = self.machine.disassemble(cpu.cpu, cpu.cpu.pc)
+            self.events.append(Event(cpu.id, f"{self.at(cpu.cpu.pc)}: {text}", is_insn=True))

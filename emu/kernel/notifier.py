@@ -1,0 +1,38 @@
+"""The die notifier chain: who is told of a trap, highest priority first (kernel/notifier.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emu.machine.frame import PtRegs
+
+if TYPE_CHECKING:
+    from emu.kernel.percpu import Percpu
+
+
+@dataclass(frozen=True)
+class DieNotifier:
+    """`call(event, cpu, regs)` returns True for NOTIFY_STOP."""
+
+    name: str
+    priority: int
+    call: Callable[[str, Percpu, PtRegs], bool]
+
+
+def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
+    """Whether a notifier claimed the event (NOTIFY_STOP); kprobes has its own call sites in the handlers."""
+    kernel = cpu.kernel
+    for notifier in kernel.die_chain:
+        kernel.note("passed-on")
+        kernel.log(cpu, f"notify_die({event}): {notifier.name}")
+        if notifier.call(event, cpu, regs):
+            return True
+    return False
+
+
+def register_die_notifier(chain: list[DieNotifier], notifier: DieNotifier) -> None:
+    """Later ones of equal priority come after earlier ones."""
+    chain.append(notifier)
+    chain.sort(key=lambda n: -n.priority)

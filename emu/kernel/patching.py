@@ -1,0 +1,85 @@
+"""Patching policies: how a breakpoint gets into running text and out again.
+
+A policy is `async (kernel, addr, data)`; the caller holds text_mutex and cpus_read_lock, as arm_kprobe does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from emu.errors import UsageError
+from emu.explore.ops import store, wait
+from emu.kernel.percpu import Interrupt
+from emu.kernel.stop_machine import LastArriver, stop_machine_cpuslocked
+
+if TYPE_CHECKING:
+    from emu.kernel.kernel import Kernel
+    from emu.kernel.percpu import Percpu
+
+PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
+
+
+async def live(kernel: Kernel, addr: int, data: bytes) -> None:
+    """A plain store and the architecture's own flush: MIPS, LoongArch before 2026."""
+    if kernel.booting:
+        return kernel.text.store(addr, data, live=False)
+    await store(kernel.text_name(addr))
+    kernel.text.store(addr, data, live=True)
+    await FLUSH[kernel.arch.port.flush](kernel, addr, len(data))
+    kernel.text.synchronised(addr)
+
+
+async def stop_machine(kernel: Kernel, addr: int, data: bytes) -> None:
+    """The store while every CPU is stopped: ARM64, RISC-V, C-SKY, LoongArch since 2026. The last to arrive writes."""
+    write = LastArriver(len(kernel.percpu), lambda: kernel.text.store(addr, data, live=False))
+    await stop_machine_cpuslocked(kernel, write)
+
+
+async def text_poke(kernel: Kernel, addr: int, data: bytes) -> None:
+    """x86, one byte: the store, then an interrupt that serialises every CPU (since 5c02ece81848, v5.5)."""
+    if kernel.booting:
+        return kernel.text.store(addr, data, live=False)
+    await store(kernel.text_name(addr))
+    kernel.text.store(addr, data, live=True)
+    await on_each_cpu(kernel, "sync_core", addr, len(data))
+    kernel.text.synchronised(addr)
+
+
+async def flush_broadcast(kernel: Kernel, addr: int, size: int) -> None:
+    """The flush reaches every CPU by itself (ARM64 IC IVAU, RISC-V SBI remote fence.i)."""
+    await store(f"icache[{addr:#x}]")
+    kernel.text.sync_all(addr, size)
+
+
+async def flush_ipi(kernel: Kernel, addr: int, size: int) -> None:
+    """Every CPU flushes in an interrupt, and the caller waits for it (MIPS r4k_on_each_cpu)."""
+    await on_each_cpu(kernel, "flush_icache", addr, size)
+
+
+async def flush_local(kernel: Kernel, addr: int, size: int) -> None:
+    """Only the caller's own pipeline is flushed (LoongArch IBAR); nobody waits and nobody else is told."""
+
+
+FLUSH = {"broadcast": flush_broadcast, "ipi": flush_ipi, "local": flush_local}
+POLICIES: dict[str, PatchText] = {"live": live, "stop_machine": stop_machine, "text_poke": text_poke}
+
+
+async def on_each_cpu(kernel: Kernel, name: str, addr: int, size: int) -> None:
+    """Interrupt every CPU and wait until each has synchronised; one with interrupts off takes it later."""
+    left = {cpu.id for cpu in kernel.percpu}
+
+    async def synchronise(cpu: Percpu) -> None:
+        if kernel.config.views != "stale":
+            cpu.cpu.sync_icache(addr, size)
+        left.discard(cpu.id)
+
+    for cpu in kernel.percpu:
+        cpu.raise_interrupt(Interrupt(name, synchronise))
+    await wait(f"{name}.done", lambda: not left)
+
+
+def patch_policy(name: str) -> PatchText:
+    if name not in POLICIES:
+        raise UsageError(f"patching {name!r}: expected one of {', '.join(POLICIES)}")
+    return POLICIES[name]

@@ -1,0 +1,75 @@
+"""What an architecture's kernel side provides: a `Port`, with a `Variant` for each version of its handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emu.isa.site import Release
+from emu.machine.cpu import Cpu, Trap
+from emu.machine.frame import PtRegs
+from emu.machine.memory import Memory
+
+if TYPE_CHECKING:
+    from emu.kernel.kprobes import Kprobe
+    from emu.kernel.percpu import KprobeStatus, Percpu
+
+Action = Callable[[PtRegs, int, int], None]
+"""A simulation routine: (regs, instruction word, address of the probe)."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One version of an architecture's kprobe code; `release` None means the newest known.
+
+    `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
+    probe is unrecoverable. `options` are switches that only the architecture's own handlers read.
+    """
+
+    name: str
+    title: str
+    release: Release | None
+    patching: str
+    rechecks_word: bool
+    fatal_reentry: frozenset[KprobeStatus]
+    trap: Callable[[Percpu, PtRegs, Trap], Awaitable[None]]
+    actions: Mapping[str, Action]
+    options: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class StepOps:
+    """How the copy in an insn slot is stepped.
+
+    `prepare` saves the interrupt state, masks interrupts in the saved status and points pc to the slot;
+    `restore` undoes the masking. `done` runs when a probe is finished (preempt_enable where the
+    handler disabled preemption).
+    """
+
+    prepare: Callable[[Percpu, PtRegs, Kprobe], None]
+    restore: Callable[[Percpu, PtRegs], None]
+    done: Callable[[Percpu], None]
+
+
+@dataclass(frozen=True)
+class Port:
+    """The kernel side of one architecture.
+
+    `fill_slot(p, addr_of_slot, following)` gives a slot's bytes and sets `p.ainsn.restore`, or None if no copy can be made;
+    `following` is the original text behind the probed instruction. `slot_for_simulated`: simulated instructions have a
+    slot too (MIPS steps the delay slot there). `flush` says what makes new text visible to the other CPUs after a live store: `broadcast`
+    (the instruction does it), `ipi` (each CPU must take an interrupt) or `local` (nothing does).
+    `may_change_live(old, new)` is what the architecture promises to a CPU that fetches while text changes.
+    """
+
+    make_cpu: Callable[[int, Memory], Cpu]
+    irqs_enabled: Callable[[int], bool]
+    slot_size: int
+    fill_slot: Callable[[Kprobe, int, bytes], bytes | None]
+    step: StepOps
+    flush: str
+    may_change_live: Callable[[bytes, bytes], bool]
+    variants: Mapping[str, Variant]
+    slot_for_simulated: bool = False
+    patchings: tuple[str, ...] = ("live", "stop_machine")

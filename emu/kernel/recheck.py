@@ -1,0 +1,31 @@
+"""The comparison that the mailing list asked about: no kprobe was found; is the breakpoint still there?
+
+If the word has changed, somebody removed the breakpoint after this CPU trapped, and executing the address again is right.
+If it has not, the breakpoint is somebody else's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.explore.ops import load
+
+if TYPE_CHECKING:
+    from emu.kernel.percpu import Percpu
+
+
+async def breakpoint_is_gone(cpu: Percpu, addr: int, breakpoint_insn: bytes) -> bool:
+    """Whether the trap is claimed because the word at addr is not the breakpoint; never, in a kernel without the check."""
+    if not cpu.kernel.variant.rechecks_word:
+        return False
+    await load(cpu.kernel.text_name(addr))  # another CPU may restore the word first, or put a new breakpoint there
+    if cpu.kernel.text.read(addr, len(breakpoint_insn)) == breakpoint_insn:
+        return False
+    return claim(cpu, "no kprobe, and the word is no breakpoint any more: return")
+
+
+def claim(cpu: Percpu, why: str) -> bool:
+    """The trap is swallowed although no probe was found."""
+    cpu.kernel.note("claimed")
+    cpu.kernel.log(cpu, why)
+    return True

@@ -1,0 +1,43 @@
+"""Insn slots: guest memory that copies of probed instructions are stepped in (struct kprobe_insn_cache)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emu.kernel.kernel import Kernel
+    from emu.kernel.kprobes import Kprobe
+
+
+class InsnSlots:
+    """Slots of the architecture's size in one executable region; free ones are reused, lowest first."""
+
+    def __init__(self, kernel: Kernel, base: int, size: int) -> None:
+        self._kernel = kernel
+        self._base = base
+        self._stride = kernel.arch.port.slot_size
+        self._free = list(range(size // self._stride - 1, -1, -1))
+
+    def fill(self, p: Kprobe, following: bytes) -> int:
+        """Give p a slot with its instruction in it; 0, -ENOMEM, or the errno of a copy that cannot be made."""
+        if not self._free:
+            return -errno.ENOMEM
+        slot = self._base + self._free[-1] * self._stride
+        data = self._kernel.arch.port.fill_slot(p, slot, following)
+        if data is None:
+            return -errno.EINVAL
+        self._free.pop()
+        p.ainsn.slot = slot
+        # The whole slot is written before the breakpoint that leads to it exists, so nobody sees it half-made.
+        self._kernel.text.store(slot, data, live=False)
+        self._kernel.text.sync_all(slot, len(data))
+        for addr in range(slot, slot + self._stride):
+            self._kernel.watch(addr)
+        return 0
+
+    def free(self, p: Kprobe) -> None:
+        if p.ainsn.slot is not None:
+            self._free.append((p.ainsn.slot - self._base) // self._stride)
+            self._free.sort(reverse=True)
+            p.ainsn.slot = None

@@ -1,0 +1,100 @@
+"""What happens once a breakpoint is a kprobe's: handlers, the step or the simulation, re-entry.
+
+ARM64, RISC-V, C-SKY, LoongArch and x86 share this state machine; each keeps its own copy in Linux
+(arch/*/kernel/probes/kprobes.c) and differs in what a `Variant` and its `StepOps` say. MIPS has another.
+"""
+
+from __future__ import annotations
+
+from emu.kernel.handlers import call
+from emu.kernel.kprobes import Kprobe, kprobes_inc_nmissed_count
+from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
+from emu.kernel.traps import die
+from emu.machine.frame import PtRegs
+
+
+async def kprobe_hit(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
+    """The breakpoint at p.addr was taken by this CPU; True, because it is ours."""
+    kcb = cpu.kprobe_ctlblk
+    if cpu.current_kprobe is not None:
+        return await reenter_kprobe(p, regs, cpu)
+    cpu.current_kprobe, kcb.status = p, KprobeStatus.HIT_ACTIVE
+    cpu.kernel.note("hit")
+    cpu.kernel.log(cpu, "kprobe hit: pre_handler")
+    if p.pre_handler is None or not await call(p.pre_handler, p, regs):
+        await setup_singlestep(p, regs, cpu, reenter=False)
+    else:
+        cpu.current_kprobe = None
+        cpu.kernel.arch.port.step.done(cpu)
+    return True
+
+
+async def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
+    """Another probe was hit while one is running: it is missed, but its instruction is executed."""
+    if cpu.kprobe_ctlblk.status in cpu.kernel.variant.fatal_reentry:
+        die(cpu, regs, "failed to recover from reentered kprobes")
+    kprobes_inc_nmissed_count(p)
+    cpu.kernel.note("missed")
+    cpu.kernel.log(cpu, "kprobe re-entered: nmissed")
+    await setup_singlestep(p, regs, cpu, reenter=True)
+    return True
+
+
+async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: bool) -> None:
+    kcb = cpu.kprobe_ctlblk
+    if reenter:
+        save_previous_kprobe(cpu)
+        cpu.current_kprobe, kcb.status = p, KprobeStatus.REENTER
+    else:
+        kcb.status = KprobeStatus.HIT_SS
+    if p.ainsn.slot is not None:
+        cpu.kernel.arch.port.step.prepare(cpu, regs, p)
+        return
+    assert p.ainsn.simulate is not None
+    cpu.kernel.log(cpu, "simulate")
+    p.ainsn.simulate(regs, int.from_bytes(p.opcode, "little"), p.where)
+    await post_kprobe_handler(p, regs, cpu)
+
+
+async def post_kprobe_handler(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    kcb = cpu.kprobe_ctlblk
+    if p.ainsn.restore:
+        regs.pc = p.ainsn.restore
+    if kcb.status is KprobeStatus.REENTER:
+        restore_previous_kprobe(cpu)
+    else:
+        kcb.status = KprobeStatus.HIT_SSDONE
+        if p.post_handler is not None:
+            cpu.kernel.log(cpu, "post_handler")
+            await call(p.post_handler, p, regs, 0)
+        cpu.current_kprobe = None
+    cpu.kernel.arch.port.step.done(cpu)
+
+
+def stepping(cpu: Percpu) -> bool:
+    """Whether this CPU is in an insn slot, as far as its state says."""
+    in_step = cpu.kprobe_ctlblk.status in (KprobeStatus.HIT_SS, KprobeStatus.REENTER)
+    return cpu.current_kprobe is not None and in_step
+
+
+async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
+    """The trap behind the copy: accepted only where the current probe's step must end."""
+    p = cpu.current_kprobe
+    if p is None or not stepping(cpu) or p.ainsn.slot is None or regs.pc != p.ainsn.slot + p.ainsn.length:
+        return False
+    cpu.kernel.log(cpu, "single step done")
+    cpu.kernel.arch.port.step.restore(cpu, regs)
+    await post_kprobe_handler(p, regs, cpu)
+    return True
+
+
+def save_previous_kprobe(cpu: Percpu) -> None:
+    kcb = cpu.kprobe_ctlblk
+    kcb.prev_kprobe = PrevKprobe(cpu.current_kprobe, kcb.status, kcb.saved_status)
+
+
+def restore_previous_kprobe(cpu: Percpu) -> None:
+    """The interrupt state is not part of what was saved (see kprobe_ctlblk in each architecture's asm/kprobes.h)."""
+    kcb = cpu.kprobe_ctlblk
+    assert kcb.prev_kprobe is not None
+    cpu.current_kprobe, kcb.status = kcb.prev_kprobe.kp, kcb.prev_kprobe.status

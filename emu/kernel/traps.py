@@ -1,0 +1,71 @@
+"""Exceptions: entry, the architecture's dispatch, return; and the kernel's death."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from emu.errors import GuestError
+from emu.explore.ops import ExecutionEnds, retry
+from emu.kernel.percpu import Percpu
+from emu.machine.cpu import Fault, Trap
+from emu.machine.frame import PtRegs
+
+REPEATS = 2  # traps at one pc before the CPU's state is compared
+BUGFLAG_WARNING = 1
+
+
+def die(cpu: Percpu, regs: PtRegs, why: str) -> NoReturn:
+    """The kernel dies; the execution ends here."""
+    cpu.kernel.note("oops")
+    cpu.kernel.log(cpu, f"die: {why} at {cpu.kernel.at(regs.pc)}")
+    raise ExecutionEnds(why)
+
+
+async def take_trap(cpu: Percpu, trap: Trap) -> None:
+    """From the exception to its return. Interrupts are off on entry, on every architecture here."""
+    kernel = cpu.kernel
+    irqs_enabled = cpu.irqs_enabled
+    cpu.trap_depth, cpu.irqs_enabled = cpu.trap_depth + 1, False
+    kernel.log(cpu, f"trap: {trap.kind.value} at {kernel.at(trap.pc)}")
+    if repeats(cpu, trap):
+        cpu.irqs_enabled = irqs_enabled
+        version = kernel.version
+        await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: kernel.version != version)
+        cpu.irqs_enabled = False
+    regs = PtRegs(cpu.cpu, kernel.machine.memory, kernel.arch.registers.status, trap)
+    await kernel.variant.trap(cpu, regs, trap)
+    cpu.cpu.clear_reservation()
+    cpu.trap_depth -= 1
+    cpu.irqs_enabled = kernel.arch.port.irqs_enabled(regs.status)
+
+
+def repeats(cpu: Percpu, trap: Trap) -> bool:
+    """Whether this CPU was in this trap before with the same registers, and nothing in memory has changed since.
+
+    Then it goes on like this for ever unless another CPU intervenes.
+    """
+    count, before = cpu.traps_seen.get(trap.pc, (0, ()))
+    state: tuple[int, ...] = ()
+    if count + 1 >= REPEATS:
+        state = (cpu.kernel.version, hash(cpu.kernel.machine.data()), *cpu.kernel.machine.registers(cpu.cpu))
+    cpu.traps_seen[trap.pc] = (count + 1, state)
+    return bool(state) and state == before
+
+
+def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
+    """A guest that touches what it must not; no scenario can use it."""
+    where, what = cpu.kernel.at(fault.pc), f"{fault.access} of {fault.address:#x}"
+    hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
+    raise GuestError(f"{cpu.name} at {where}: {what}; {hint}")
+
+
+def report_bug(cpu: Percpu, regs: PtRegs, size: int) -> bool:
+    """A trap at an address in the bug table: a WARN goes on behind it, a BUG dies. False where there is no entry."""
+    flags = cpu.kernel.bug_table.get(regs.pc)
+    if flags is None:
+        return False
+    if not flags & BUGFLAG_WARNING:
+        die(cpu, regs, "kernel BUG")
+    cpu.kernel.log(cpu, f"WARNING at {cpu.kernel.at(regs.pc)}")
+    regs.pc += size
+    return True

@@ -1,0 +1,154 @@
+"""A machine: memory with an image in it, CPUs, and what the host needs to call guest functions.
+
+Made once for a search and put back to its first state before every execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from emu.errors import DecodeError
+from emu.isa.arch import Arch
+from emu.isa.operand import MemoryOperand
+from emu.machine.cpu import Cpu
+from emu.machine.image import Image, place
+from emu.machine.memory import PAGE, Memory
+
+MakeCpu = Callable[[int, Memory], Cpu]
+SharedAccess = tuple[str, int]  # load, store or update, and the address
+
+
+class Machine:
+    """`slots` is an executable region for insn slots that the image does not have; `return_pad` its last word."""
+
+    def __init__(self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int) -> None:
+        self.arch = arch
+        self.image = image
+        self.memory = Memory()
+        place(image, self.memory)
+        self.slots = self.memory.add("insn_slots", self._after_text(), PAGE, executable=True)
+        self.return_pad = self.slots.end - 16
+        self.cpus = [make_cpu(number, self.memory) for number in range(cpus)]
+        self.bug_table = self._bug_table()
+        self.names: dict[int, str] = {}
+        self._shared = self._shared_range()
+        self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
+        self._start: tuple[list[bytes], list[Any]] | None = None
+
+    def _after_text(self) -> int:
+        """The first free page behind the text, so that a copy's pc-relative reach is hardly less than the original's."""
+        taken = sorted((r.base, r.end) for r in self.memory.regions)
+        page = min(r.end for r in self.memory.regions if r.executable)
+        for base, end in taken:
+            if base < page + PAGE and page < end:
+                page = end
+        return page
+
+    def _bug_table(self) -> Mapping[int, int]:
+        """Address of each BUG word to its flags (1 is WARN)."""
+        start, end = self.image.find("bug_table_start"), self.image.find("bug_table_end")
+        if start is None or end is None:
+            return {}
+        size = self.arch.elf_class // 8
+        entries = range(start, end, 2 * size)
+        return {self.memory.load(at, size): self.memory.load(at + size, size) for at in entries}
+
+    def _shared_range(self) -> range:
+        start, end = self.image.find("shared_start"), self.image.find("shared_end")
+        return range(start, end) if start is not None and end is not None else range(0)
+
+    def symbol(self, name: str) -> int:
+        return self.image.symbol(name).address
+
+    # State
+
+    def reset(self) -> None:
+        """Back to the state of the first call: memory, registers, instruction views."""
+        if self._start is None:
+            self._start = self.memory.snapshot(), [cpu.snapshot() for cpu in self.cpus]
+            return
+        memory, cpus = self._start
+        self.memory.restore(memory)
+        for cpu, state in zip(self.cpus, cpus, strict=True):
+            cpu.restore(state)
+
+    def data(self) -> bytes:
+        """All that guests can write."""
+        return b"".join(bytes(region.bytes) for region in self.memory.regions if not region.executable)
+
+    def shared(self) -> bytes:
+        """The data that guests share."""
+        return self.memory.read(self._shared.start, len(self._shared)) if self._shared else b""
+
+    def registers(self, cpu: Cpu) -> tuple[int, ...]:
+        """All that programs see, and the pc."""
+        return (cpu.pc, *(cpu.get(name) for name in self.arch.registers.visible))
+
+    def save_registers(self, cpu: Cpu) -> tuple[int, ...]:
+        return (*self.registers(cpu), cpu.get(self.arch.registers.status))
+
+    def restore_registers(self, cpu: Cpu, saved: tuple[int, ...]) -> None:
+        file = self.arch.registers
+        cpu.set(file.status, saved[-1])
+        for name, value in zip(file.visible, saved[1:-1], strict=True):
+            if file.zero is None or name != file.gpr[file.zero]:
+                cpu.set(name, value)
+        cpu.pc = saved[0]
+
+    # Calls, by the ABI
+
+    def start(self, cpu: Cpu, entry: str, arguments: Sequence[int]) -> None:
+        """Point the CPU at an entry that sets its own stack."""
+        for name, value in zip(self.arch.registers.arguments, arguments, strict=False):
+            cpu.set(name, value)
+        cpu.pc = self.symbol(entry)
+
+    def call(self, cpu: Cpu, function: int, arguments: Sequence[int], *, return_to: int) -> None:
+        """Point the CPU at a function as if it had just been called from before `return_to`."""
+        file, size = self.arch.registers, self.arch.elf_class // 8
+        for name, value in zip(file.arguments, arguments, strict=False):
+            cpu.set(name, value)
+        stack = cpu.get(file.stack) & ~15
+        if file.link is not None:
+            cpu.set(file.link, return_to)
+        else:
+            stack -= size
+            self.memory.store(stack, return_to, size)
+        cpu.set(file.stack, stack)
+        cpu.pc = function
+
+    def result(self, cpu: Cpu) -> int:
+        return cpu.get(self.arch.registers.result)
+
+    # What an instruction is and touches
+
+    def disassemble(self, cpu: Cpu, pc: int) -> str:
+        """The instruction that this CPU would fetch at pc."""
+        insn = self._fetched(cpu, pc)
+        try:
+            return self.arch.disassemble(insn, pc)
+        except DecodeError:
+            return f".word {insn.hex()}"
+
+    def _fetched(self, cpu: Cpu, pc: int) -> bytes:
+        head = cpu.fetched(pc, min(self.arch.insn_sizes))
+        size = self.arch.insn_size(cpu.fetched(pc, max(self.arch.insn_sizes)) or head)
+        return cpu.fetched(pc, size)
+
+    def shared_access(self, cpu: Cpu, pc: int, *, patched: bool) -> SharedAccess | None:
+        """The access to `.shared` that the instruction at pc is about to make, None if there is none.
+
+        `patched` says that the text there may change, so that what is known of it cannot be kept.
+        """
+        operands = self._operands.get(pc)
+        if operands is None or patched:
+            operands = self.arch.memory_operands(self._fetched(cpu, pc), pc)
+            if not patched:
+                self._operands[pc] = operands
+        for operand in operands:
+            address = operand.address(cpu.get, self.arch.registers.bits)
+            if address in self._shared:
+                kind = "update" if operand.reads and operand.writes else "store" if operand.writes else "load"
+                return kind, address
+        return None

@@ -1,0 +1,163 @@
+"""`Lab`: the world that a scenario sets up and an execution happens in."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emu.errors import HandlerError, TraplineError, UsageError
+from emu.explore.task import KernelCode, Task
+from emu.kernel.guest import call_guest
+from emu.kernel.handlers import describe
+from emu.kernel.kernel import Config, Kernel
+from emu.kernel.kprobes import Kprobe
+from emu.kernel.notifier import DieNotifier, register_die_notifier
+from emu.kernel.percpu import Percpu
+from emu.machine.cpu import Halt
+from emu.machine.image import Image, load_image
+from emu.machine.machine import Machine
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+REFERENCE_LIMIT = 200_000  # instructions of one guest without probes
+
+Scenario = Callable[["Lab"], Mapping[str, KernelCode]]
+
+
+class NotApplicable(TraplineError):
+    """The scenario needs something that this architecture does not have."""
+
+
+class Lab:
+    """What a scenario sees: `cpus`, `kernel`, symbols, and ways to note outcomes.
+
+    Every address that it asks for is watched: guests yield before they fetch there.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.cpus = kernel.percpu
+
+    def symbol(self, name: str, offset: int = 0) -> int:
+        """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
+        base = self.kernel.machine.image.find(name)
+        if base is None:
+            raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}")
+        self.kernel.watch(base + offset)
+        return base + offset
+
+    def boot(self, code: Coroutine[Any, Any, int]) -> None:
+        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno."""
+        try:
+            while True:
+                code.send(None)
+        except StopIteration as stop:
+            if isinstance(stop.value, int) and stop.value < 0:
+                raise UsageError(f"boot: {code.__name__} gave -{errno.errorcode[-stop.value]}; expected 0") from None
+
+    def note(self, outcome: str) -> Callable[[Kprobe, Any], None]:
+        """A pre_handler that notes an outcome."""
+        kernel = self.kernel
+
+        def handler(p: Kprobe, regs: Any) -> None:
+            kernel.note(outcome)
+
+        return handler
+
+    def call_guest(self, function: str, argument: int = 0) -> Callable[[Kprobe, Any], Coroutine[Any, Any, None]]:
+        """A pre_handler that calls a guest function on the CPU that hit."""
+        kernel = self.kernel
+
+        async def handler(p: Kprobe, regs: Any) -> None:
+            await call_guest(kernel.percpu[regs.cpu.id], function, argument)
+
+        return handler
+
+    def register_die_notifier(self, name: str, call: Callable[[str, Percpu, Any], bool], priority: int = 0) -> None:
+        register_die_notifier(self.kernel.die_chain, DieNotifier(name, priority, call))
+
+
+class LabWorld:
+    """One execution's world (`emu.explore.execution.World`)."""
+
+    def __init__(self, lab: Lab, codes: Mapping[str, KernelCode], reference: Reference) -> None:
+        self.lab = lab
+        self._reference = reference
+        kernel = lab.kernel
+        kernel.booting = False
+        self.tasks: Sequence[Task] = [Task(cpu.name, codes.get(cpu.name), cpu) for cpu in lab.cpus]
+
+    def finish(self, ending: str) -> frozenset[str]:
+        kernel = self.lab.kernel
+        if ending in ("deadlock", "livelock"):
+            kernel.note(ending)
+        elif ending == "done":
+            expected = self._reference.shared(kernel.guest_runs)
+            if expected is not None and expected != kernel.machine.shared():
+                kernel.note("wrong-result")
+        return frozenset(kernel.outcomes)
+
+
+class Reference:
+    """What guests compute without probes, one CPU after the other: their `.shared` data at the end."""
+
+    def __init__(self, config: Config, image: Image) -> None:
+        self._machine = Machine(config.arch, image, config.arch.port.make_cpu, config.cpus)
+        self._known: dict[tuple[tuple[int, str, int], ...], bytes | None] = {}
+
+    def shared(self, runs: Sequence[tuple[int, str, int]]) -> bytes | None:
+        """None if the guests do not end by themselves (they trap, say)."""
+        key = tuple(sorted(runs))
+        if key not in self._known:
+            self._known[key] = self._run(key)
+        return self._known[key]
+
+    def _run(self, runs: Sequence[tuple[int, str, int]]) -> bytes | None:
+        machine = self._machine
+        machine.reset()
+        for number, function, count in runs:
+            cpu = machine.cpus[number]
+            machine.start(cpu, "guest_start", (number, machine.symbol(function), count))
+            cpu.halt_at = machine.symbol("guest_exit")
+            if not isinstance(cpu.run(REFERENCE_LIMIT), Halt):
+                return None
+        return machine.shared()
+
+
+class Laboratory:
+    """Makes worlds of one scenario under one configuration; the machine is reset, not made anew."""
+
+    def __init__(self, scenario: Scenario, config: Config, image: Image | None = None) -> None:
+        self.scenario = scenario
+        self.config = config
+        arch = config.arch
+        image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf_machine, arch.elf_class)
+        self._machine = Machine(arch, image, arch.port.make_cpu, config.cpus)
+        self._reference = Reference(config, image)
+
+    def __call__(self, *, trace: bool = False) -> LabWorld:
+        """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
+        self._machine.reset()
+        lab = Lab(Kernel(self.config, self._machine))
+        if trace:
+            lab.kernel.events = []
+        try:
+            codes = self.scenario(lab)
+        except TraplineError:
+            raise
+        except Exception as error:
+            raise HandlerError(describe(self.scenario, error)) from error
+        self._check(lab, codes)
+        return LabWorld(lab, codes, self._reference)
+
+    def _check(self, lab: Lab, codes: Any) -> None:
+        names = [cpu.name for cpu in lab.cpus]
+        name = getattr(self.scenario, "__name__", "scenario")
+        if not isinstance(codes, Mapping) or not all(isinstance(code, Coroutine) for code in codes.values()):
+            raise HandlerError(f"{name} gave {type(codes).__name__}; expected a dict of CPU name to coroutine")
+        unknown = [key for key in codes if key not in names]
+        if unknown:
+            for code in codes.values():
+                code.close()
+            raise UsageError(f"{name} needs {unknown[0]}; expected one of {', '.join(names)} (--cpus)")
