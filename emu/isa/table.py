@@ -151,7 +151,7 @@ class Table:
     def find(self, word: int, size: int) -> Row | None:
         """The row that a word belongs to, None if it is no instruction."""
         root = self._roots.get(size)
-        return root.find(word) if root else None
+        return root.find(word) if root and not word >> (8 * size) else None
 
     def decode(self, word: int, size: int = 4) -> Insn:
         """DecodeError if no row matches."""
@@ -159,7 +159,7 @@ class Table:
         if insn is None:
             row = self.find(word, size)
             if row is None:
-                raise DecodeError(f"word {word:#0{2 + 2 * size}x}: expected an instruction of the table")
+                raise DecodeError(f"word {word:#0{2 + 2 * size}x}: expected an instruction of the table, {size} bytes")
             if len(self._cache) >= _CACHED:
                 self._cache.clear()
             insn = self._cache[word, size] = self._insn(row, word)

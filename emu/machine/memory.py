@@ -2,6 +2,8 @@
 
 Text regions are the memory side only: what the kernel writes through its alias and what `addr->word`
 reads. What a CPU fetches is that CPU's own view (see `cpu.py`). All architectures here are little endian.
+
+Memory also keeps the reservations of interpreted CPUs (ll/sc); Unicorn's engines keep their own.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from emu.errors import MemoryAccessError
 
 PAGE = 0x1000
+RESERVED_LINE = 64  # bytes that one reservation covers
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.regions: list[Region] = []
+        self.reservations: dict[int, int] = {}  # CPU id -> number of the reserved line
 
     def add(self, name: str, base: int, size: int, *, executable: bool = False) -> Region:
         region = Region(name, base, size, executable)
@@ -70,6 +74,8 @@ class Memory:
         region = self.region(addr, len(data))
         offset = addr - region.base
         region.bytes[offset : offset + len(data)] = data
+        if self.reservations:
+            self.end_reservations(addr, len(data))
 
     def load(self, addr: int, size: int) -> int:
         """An unsigned little-endian integer of `size` bytes."""
@@ -77,6 +83,20 @@ class Memory:
 
     def store(self, addr: int, value: int, size: int) -> None:
         self.write(addr, value.to_bytes(size, "little"))
+
+    def reserve(self, cpu: int, addr: int) -> None:
+        """Reserve the line at addr for a CPU; each has one reservation."""
+        self.reservations[cpu] = addr // RESERVED_LINE
+
+    def reserved(self, cpu: int, addr: int) -> bool:
+        return self.reservations.get(cpu) == addr // RESERVED_LINE
+
+    def end_reservations(self, addr: int, size: int, writer: int | None = None) -> None:
+        """A store by `writer` (None for the host) ends the other CPUs' reservations of these lines."""
+        first, last = addr // RESERVED_LINE, (addr + size - 1) // RESERVED_LINE
+        for cpu, line in list(self.reservations.items()):
+            if cpu != writer and first <= line <= last:
+                del self.reservations[cpu]
 
     def snapshot(self) -> list[bytes]:
         return [bytes(region.bytes) for region in self.regions]

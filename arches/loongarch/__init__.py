@@ -1,0 +1,1 @@
+"""LoongArch64 (LA464, with the atomics that the LA664 added)."""
