@@ -9,7 +9,7 @@ written most significant bit first, its parts separated by single spaces:
     off[15:2]s      bits 15..2 of a signed value; bits 1..0 are zero, so the field is scaled
     off[17:2|27:18] pieces of a value, most significant bit of the word first
     oimm:5+1        what is stored is the value minus one
-    rd!=0, lsb<=msb constraints on decoded values, anywhere in the column
+    rd!=0, lsb<=msb constraints on decoded values, anywhere in the column; rz+count<=31 compares a sum
 
 A field may occur at several places of a row (`imm[4:0] rx:5 imm[9:5]`). `@name` is an alias, printed and
 assembled but never decoded to; `=name` is an alias that is only assembled. `name:text` gives a row a name
@@ -40,7 +40,7 @@ _NEGATION = {"!=": "==", "==": "!=", "<=": ">", ">": "<=", ">=": "<", "<": ">="}
 _FIXED = re.compile(r"[01.]+")
 _PLAIN = re.compile(r"([a-z]\w*):([su]?)(\d+)([+-]\d+)?")
 _PIECES = re.compile(r"([a-z]\w*)\[([\d:|]+)\]([su]?)([+-]\d+)?")
-_CONSTRAINT = re.compile(r"([a-z]\w*)(!=|==|<=|>=|<|>)(-?\w+)")
+_CONSTRAINT = re.compile(r"([a-z]\w*(?:\+[a-z]\w*)?)(!=|==|<=|>=|<|>)(-?\w+)")
 _NAME = re.compile(r"([@=]?)([A-Za-z_][\w.]*)(?::([A-Za-z_][\w.]*))?")
 _RESERVED = frozenset(("row", "name", "size", "word", "fields"))  # attributes of every decoded instruction
 
@@ -101,7 +101,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """`left operator right`, where right is a number or another field."""
+    """`left operator right`, where left is a field or the sum of two, and right is a number or another field."""
 
     left: str
     symbol: str
@@ -109,7 +109,11 @@ class Constraint:
 
     def holds(self, fields: Mapping[str, int]) -> bool:
         right = fields[self.right] if isinstance(self.right, str) else self.right
-        return _COMPARE[self.symbol](fields[self.left], right)
+        return _COMPARE[self.symbol](self.compared(fields), right)
+
+    def compared(self, fields: Mapping[str, int]) -> int:
+        """The left side's value."""
+        return sum(fields[name] for name in self.left.split("+"))
 
     def excludes(self, other: Constraint) -> bool:
         """Whether one is the negation of the other."""
@@ -158,7 +162,9 @@ class Row:
                 raise EncodeError(f"{self.name}: {error}") from None
         for constraint in self.constraints:
             if not constraint.holds(values):
-                raise EncodeError(f"{self.name}: {constraint.left} = {values[constraint.left]}: expected {constraint}")
+                raise EncodeError(
+                    f"{self.name}: {constraint.left} = {constraint.compared(values)}: expected {constraint}"
+                )
         return word
 
     @property
@@ -292,6 +298,6 @@ class _Encoding:
 
     def _check_constraints(self) -> None:
         for constraint in self.constraints:
-            for operand in (constraint.left, constraint.right):
+            for operand in (*constraint.left.split("+"), constraint.right):
                 if isinstance(operand, str) and operand not in self._pieces:
                     raise TableError(f"{self.where}: {constraint}: expected a field of this row, not {operand!r}")
