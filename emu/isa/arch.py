@@ -20,7 +20,8 @@ class RegisterFile:
     `aliases` map other spellings (ABI names) to names in `gpr` or `special`. `special` are further
     registers that programs see (`hi`, `lo`, `sp` on ARM64) with `flags` the one-bit ones (`n`, `z`, `c`).
     `status` names the register whose saved image a trap frame carries (`pstate`, `sstatus`, `eflags`).
-    Widths are `bits` for gpr and special ones.
+    Widths are `bits` for gpr and special ones. `fp` are floating point and SIMD registers, which have widths of
+    their own and are in `get` and `set` of CPUs that have them, but not in `visible`.
     """
 
     bits: int
@@ -34,10 +35,13 @@ class RegisterFile:
     zero: int | None = None  # number of the hard-wired zero register
     special: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    fp: tuple[str, ...] = ()
 
     def canonical(self, name: str) -> str:
         """The printed name for any spelling; UsageError for an unknown one."""
-        if name in self.gpr or name in self.special or name in self.flags or name == self.status or name == "pc":
+        if name in self.gpr or name in self.special or name in self.flags or name in (self.status, "pc"):
+            return name
+        if name in self.fp:
             return name
         if name in self.aliases:
             return self.aliases[name]

@@ -1,0 +1,324 @@
+"""`UnicornCpu`: MIPS, ARM64, RISC-V and x86-64 on the Unicorn engine, one engine per CPU.
+
+The only file that imports Unicorn; it works around what version 2.1.4 does, each with a test:
+
+* Host writes to text are not executed until `ctl_remove_cache`: a view changes in `sync_icache` and
+  `restore` only, and both flush exactly the bytes that changed.
+* Without `count` an engine makes blocks that ignore a later `count`, and on MIPS the pc after an exception
+  in such a block is lost: every instruction is a step with count=1, `run` too.
+* `until` is compiled into blocks: it is one constant that no instruction can start at.
+* An exception can leave state that only the next step shows: `Outcome.stale`.
+* A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
+  here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
+
+Data regions are shared with the host and all other CPUs. Text regions are this CPU's view, not writable
+by the guest; the guest's loads from text read the view too. All regions must exist before the CPU does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import unicorn
+from unicorn import unicorn_const
+from unicorn.unicorn_py3.unicorn import Uc, uclib
+
+from emu.bits import mask
+from emu.errors import MemoryAccessError, UsageError
+from emu.machine.cpu import Halt, Limit, Stop, Trap, TrapKind
+from emu.machine.memory import PAGE, Memory
+from emu.machine.text_view import TextView, ViewState
+from emu.machine.unicorn_spec import EngineStop, UnicornSpec
+
+UNTIL = 0x7FFFFFFFFFF1  # odd, in no region; MIPS needs it to be in the lower half of the address space
+UNTIL_32 = 0x7FFFFFF1
+SHARED = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
+TEXT = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
+REMOVE_CACHE = unicorn_const.UC_CTL_IO_WRITE << 30 | 2 << 26 | unicorn_const.UC_CTL_TB_REMOVE_CACHE  # two arguments
+ACCESS = {
+    unicorn_const.UC_MEM_READ_UNMAPPED: "read",
+    unicorn_const.UC_MEM_READ_PROT: "read",
+    unicorn_const.UC_MEM_WRITE_UNMAPPED: "write",
+    unicorn_const.UC_MEM_WRITE_PROT: "write",
+    unicorn_const.UC_MEM_FETCH_UNMAPPED: "fetch",
+    unicorn_const.UC_MEM_FETCH_PROT: "fetch",
+}
+
+State = tuple[Any, int, dict[str, int], list[ViewState]]
+"""Engine context, pc, soft registers, views."""
+
+
+class UnicornRegisters:
+    """General registers by number, straight from the engine; a hard-wired zero ignores writes."""
+
+    def __init__(self, handle: Any, ids: list[int], bits: int, zero: int | None) -> None:
+        self._handle = handle
+        self._ids = ids
+        self._mask = mask(bits)
+        self._zero = zero
+        self._value = ctypes.c_uint64()
+        self._ref = ctypes.byref(self._value)
+        self._read = uclib.uc_reg_read
+        self._write = uclib.uc_reg_write
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, number: int) -> int:
+        self._read(self._handle, self._ids[number], self._ref)
+        return self._value.value & self._mask
+
+    def __setitem__(self, number: int, value: int) -> None:
+        if number == self._zero:
+            return
+        self._value.value = value & self._mask
+        self._write(self._handle, self._ids[number], self._ref)
+
+
+class UnicornCpu:
+    """See `emu.machine.cpu.Cpu`."""
+
+    def __init__(self, spec: UnicornSpec, id: int, memory: Memory) -> None:
+        self.id = id
+        self.halt_at: int | None = None
+        self.memory = memory
+        self._spec = spec
+        self._engine = _open(spec)
+        self._handle = self._engine._uch
+        self._views = _map(self._engine, spec, memory)
+        self._numbers = {name: number for number, name in enumerate(spec.file.gpr)}
+        self._wide = {name: _register(spec, constant) for name, constant in spec.registers.items()}
+        self._gpr = UnicornRegisters(
+            self._handle, [_register(spec, name) for name in spec.gpr], spec.file.bits, spec.file.zero
+        )
+        self._soft = dict(spec.soft)
+        for name, value in spec.initial.items():
+            self._engine.reg_write(_register(spec, name), value)
+        self._bind()
+        self._add_hooks()
+        self._clean = self._engine.context_save()
+
+    def _bind(self) -> None:
+        """What `step` needs, looked up once: a warm step costs a few microseconds."""
+        self._pc = 0
+        self._pc_mask = mask(self._spec.file.bits)
+        self._misaligned = self._spec.pc_alignment - 1
+        self._until = UNTIL if self._spec.file.bits == 64 else UNTIL_32
+        self._pc_id = _register(self._spec, self._spec.pc)
+        self._value = ctypes.c_uint64()
+        self._ref = ctypes.byref(self._value)
+        self._start = uclib.uc_emu_start
+        self._read = uclib.uc_reg_read
+        self._restore_context = uclib.uc_context_restore
+
+    def _add_hooks(self) -> None:
+        """Hooks record and stop; `step` and `_stopped` do the rest."""
+        self._interrupt: int | None = None
+        self._hooked: str | None = None
+        self._fault: tuple[str, int] | None = None
+        self._engine.hook_add(unicorn_const.UC_HOOK_INTR, self._on_interrupt)
+        self._engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_fault)
+        for name in self._spec.insn_hooks:
+            number = getattr(_constants(self._spec.arch), f"UC_{self._spec.arch}_INS_{name}")
+            self._engine.hook_add(unicorn_const.UC_HOOK_INSN, self._on_insn, name, 1, 0, number)
+
+    def _on_interrupt(self, engine: Any, number: int, _data: Any) -> None:
+        # An engine may go on to a second exception before it stops: the first is the guest's.
+        if self._interrupt is None:
+            self._interrupt = number
+        engine.emu_stop()
+
+    def _on_insn(self, engine: Any, name: str) -> None:
+        self._hooked = name
+        engine.emu_stop()
+
+    def _on_fault(self, _engine: Any, access: int, address: int, _size: int, _value: int, _data: Any) -> bool:
+        if self._fault is None:
+            self._fault = (ACCESS[access], address & self._pc_mask)
+        return False
+
+    # Registers
+
+    @property
+    def gpr(self) -> UnicornRegisters:
+        return self._gpr
+
+    @property
+    def pc(self) -> int:
+        return self._pc
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        # The engine gets it when the next step begins.
+        self._pc = value & self._pc_mask
+
+    def get(self, name: str) -> int:
+        name = self._spec.file.canonical(name)
+        if name == "pc":
+            return self._pc
+        if name in self._numbers:
+            return self._gpr[self._numbers[name]]
+        if name in self._soft:
+            return self._soft[name]
+        if name in self._spec.flags:
+            register, bit = self._spec.flags[name]
+            return int(self._engine.reg_read(self._wide[register])) >> bit & 1
+        return int(self._engine.reg_read(self._wide_id(name)))
+
+    def set(self, name: str, value: int) -> None:
+        name = self._spec.file.canonical(name)
+        if name == "pc":
+            self.pc = value
+        elif name in self._numbers:
+            self._gpr[self._numbers[name]] = value
+        elif name in self._soft:
+            self._soft[name] = value
+        elif name in self._spec.flags:
+            register, bit = self._spec.flags[name]
+            others = self._engine.reg_read(self._wide[register]) & ~(1 << bit)
+            self._engine.reg_write(self._wide[register], others | (value & 1) << bit)
+        else:
+            self._engine.reg_write(self._wide_id(name), value)
+
+    def _wide_id(self, name: str) -> int:
+        if name not in self._wide:
+            raise UsageError(f"register {name!r}: no such register on this CPU")
+        return self._wide[name]
+
+    # Execution
+
+    def step(self) -> Stop | None:
+        """One instruction; on MIPS a branch with its delay slot."""
+        pc = self._pc
+        if pc == self.halt_at:
+            return Halt(pc)
+        if pc & self._misaligned:
+            return Trap(TrapKind.UNALIGNED, pc)
+        error = self._start(self._handle, pc, self._until, 0, 1)
+        if error or self._interrupt is not None or self._hooked is not None:
+            return self._stopped(pc, error)
+        self._read(self._handle, self._pc_id, self._ref)
+        self._pc = self._value.value & self._pc_mask
+        return None
+
+    def run(self, limit: int) -> Stop:
+        step = self.step
+        for _ in range(limit):
+            stop = step()
+            if stop is not None:
+                return stop
+        return Limit(limit)
+
+    def _stopped(self, start: int, error: int) -> Stop | None:
+        """Take what the hooks recorded and let the architecture say what it means."""
+        stop = EngineStop(start, self._engine_pc(), self._interrupt, self._hooked, self._fault, error, self.fetched)
+        self._interrupt = self._hooked = self._fault = None
+        if stop.fault is not None and stop.fault[0] == "fetch" and stop.pc == stop.fault[1] != start:
+            self._pc = stop.pc
+            return None
+        outcome = self._spec.interpret(stop)
+        if outcome.stale:
+            self._renew()
+        self._pc = outcome.pc & self._pc_mask
+        return outcome.stop
+
+    def _engine_pc(self) -> int:
+        self._read(self._handle, self._pc_id, self._ref)
+        return self._value.value & self._pc_mask
+
+    def _renew(self) -> None:
+        """Move every register into an engine state that has seen no exception."""
+        ids = [*self._gpr._ids, *self._wide.values()]
+        values = [self._engine.reg_read(number) for number in ids]
+        self._engine.context_restore(self._clean)
+        for number, value in zip(ids, values, strict=True):
+            self._engine.reg_write(number, value)
+
+    def clear_reservation(self) -> None:
+        """Run the architecture's own instruction for it on a private page."""
+        self._start(self._handle, self._spec.scratch, self._until, 0, 1)
+
+    # State
+
+    def snapshot(self) -> State:
+        return (
+            self._engine.context_save(),
+            self._pc,
+            dict(self._soft),
+            [view.snapshot() for view in self._views],
+        )
+
+    def restore(self, state: State) -> None:
+        context, self._pc, soft, views = state
+        self._restore_context(self._handle, context.context)
+        self._soft.update(soft)
+        for view, view_state in zip(self._views, views, strict=True):
+            for offset, size in view.restore(view_state):
+                self._flush(view.region.base + offset, size)
+
+    # Instruction view
+
+    def sync_icache(self, addr: int, size: int) -> None:
+        """See `Cpu`; MemoryAccessError unless one text region holds the range."""
+        view = self._view(addr, size)
+        if view.sync(addr - view.region.base, size):
+            self._flush(addr, size)
+
+    def fetched(self, addr: int, size: int) -> bytes:
+        """See `Cpu`; MemoryAccessError unless one text region holds the range."""
+        view = self._view(addr, size)
+        offset = addr - view.region.base
+        return bytes(view.bytes[offset : offset + size])
+
+    def _view(self, addr: int, size: int) -> TextView:
+        for view in self._views:
+            if view.region.base <= addr and addr + size <= view.region.end:
+                return view
+        raise MemoryAccessError(f"no text at {addr:#x} (size {size})")
+
+    def _flush(self, addr: int, size: int) -> None:
+        # Without the Python wrapper, which costs more than the flush.
+        uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(addr), ctypes.c_uint64(addr + size))
+
+
+def _constants(arch: str) -> Any:
+    return getattr(unicorn, f"{arch.lower()}_const")
+
+
+def _register(spec: UnicornSpec, name: str) -> int:
+    return int(getattr(_constants(spec.arch), f"UC_{spec.arch}_REG_{name}"))
+
+
+def _open(spec: UnicornSpec) -> Any:
+    mode = 0
+    for name in spec.modes:
+        mode |= getattr(unicorn_const, f"UC_MODE_{name}")
+    engine: Any = Uc(getattr(unicorn_const, f"UC_ARCH_{spec.arch}"), mode)
+    if spec.cpu_model is not None:
+        engine.ctl_set_cpu_model(getattr(_constants(spec.arch), f"UC_CPU_{spec.cpu_model}"))
+    if spec.virtual_tlb:
+        engine.ctl_set_tlb_mode(unicorn_const.UC_TLB_VIRTUAL)
+    return engine
+
+
+def _map(engine: Any, spec: UnicornSpec, memory: Memory) -> list[TextView]:
+    """Map the regions, data shared and text as views of this CPU's own, and the scratch page."""
+    views = []
+    for region in memory.regions:
+        buffer, protection = region.buffer, SHARED
+        if region.executable:
+            views.append(TextView(region))
+            buffer, protection = views[-1].buffer, TEXT
+        engine.mem_map_ptr(region.base, region.size, protection, ctypes.addressof(buffer))
+    if spec.clear_reservation:
+        _map_scratch(engine, spec, memory)
+    return views
+
+
+def _map_scratch(engine: Any, spec: UnicornSpec, memory: Memory) -> None:
+    for region in memory.regions:
+        if region.base < spec.scratch + PAGE and spec.scratch < region.end:
+            raise MemoryAccessError(f"region {region.name} at {region.base:#x} covers the CPU's page {spec.scratch:#x}")
+    engine.mem_map(spec.scratch, PAGE, TEXT)
+    engine.mem_write(spec.scratch, spec.clear_reservation)
