@@ -22,8 +22,8 @@ from emu.errors import DecodeError, MemoryAccessError, TableError
 from emu.isa.arch import RegisterFile
 from emu.isa.table import Insn, Table
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
-from emu.machine.interp_view import CHUNK, InstructionView, ViewState
 from emu.machine.memory import Memory, Region
+from emu.machine.text_view import TextView, ViewState
 
 Execute = Callable[["InterpCpu", Insn], None]
 _LONGEST = 4  # bytes of an instruction
@@ -37,7 +37,7 @@ class InterpSpec:
     named here, and there may be more, which only instructions see. `flag_bits` place a flag in a special
     register, `{"c": ("psr", 0)}`; other flags are special registers of their own. `trace` is a special register
     and mask: while any of these bits is set, every completed instruction is followed by a TRACE trap.
-    Instructions lie at multiples of `alignment` bytes; a fetch from elsewhere is a fault.
+    Instructions lie at multiples of `alignment` bytes; a pc between them is an UNALIGNED trap.
     """
 
     table: Table
@@ -97,11 +97,11 @@ class InterpState:
     pc: int
     special: dict[str, int]
     reservation: int | None
-    view: ViewState
+    views: tuple[ViewState, ...]
 
 
 class InterpCpu:
-    """One interpreted CPU; see `emu.machine.cpu.Cpu` for the contract."""
+    """One interpreted CPU; see `emu.machine.cpu.Cpu` for the contract. All text regions must exist before it does."""
 
     def __init__(self, spec: InterpSpec, id: int, memory: Memory) -> None:
         registers = spec.registers
@@ -115,7 +115,7 @@ class InterpCpu:
         flags = [name for name in registers.flags if name not in spec.flag_bits]
         self.special = dict.fromkeys((*registers.special, *flags, registers.status), 0) | dict(spec.reset)
         self._top = mask(registers.bits)
-        self._view = InstructionView(memory)
+        self._views = [TextView(region) for region in memory.regions if region.executable]
         self._decoded: dict[int, tuple[Execute, Insn, int]] = {}
         self._region: Region | None = None  # the last one accessed
 
@@ -197,13 +197,11 @@ class InterpCpu:
 
     def _fetch(self, pc: int) -> tuple[Execute, Insn, int]:
         spec = self.spec
+        if pc % spec.alignment:
+            raise Stopped(Trap(TrapKind.UNALIGNED, pc))
+        data = self._fetched(pc)
         try:
-            if pc % spec.alignment:
-                raise MemoryAccessError(f"pc {pc:#x}: expected a multiple of {spec.alignment}")
-            data = self._view.available(pc, _LONGEST)
             word, size = spec.table.from_bytes(data)
-        except MemoryAccessError:
-            raise Stopped(Fault("fetch", pc, pc)) from None
         except DecodeError:
             raise Stopped(Fault("fetch", pc + len(data), pc)) from None
         try:
@@ -211,6 +209,15 @@ class InterpCpu:
         except DecodeError:
             raise Stopped(Trap(TrapKind.ILLEGAL, pc)) from None
         return spec.semantics[insn.row.name], insn, pc + size
+
+    def _fetched(self, pc: int) -> bytes:
+        """As many bytes as an instruction can have, fewer where text ends."""
+        try:
+            view = self._view(pc, 1)
+        except MemoryAccessError:
+            raise Stopped(Fault("fetch", pc, pc)) from None
+        offset = pc - view.region.base
+        return bytes(view.bytes[offset : offset + _LONGEST])
 
     def trap(self, kind: TrapKind, code: int | None = None) -> NoReturn:
         """For semantics: the instruction being executed traps."""
@@ -269,13 +276,22 @@ class InterpCpu:
     # The instruction view and snapshots
 
     def sync_icache(self, addr: int, size: int) -> None:
-        """Make this CPU's instruction view of [addr, addr+size) equal to memory."""
-        self._view.sync(addr, size)
-        self._forget(addr, size)
+        """See `Cpu`; MemoryAccessError unless one text region holds the range."""
+        view = self._view(addr, size)
+        if view.sync(addr - view.region.base, size):
+            self._forget(addr, size)
 
     def fetched(self, addr: int, size: int) -> bytes:
-        """What this CPU would fetch now; MemoryAccessError where nothing can be executed."""
-        return self._view.read(addr, size)
+        """See `Cpu`; MemoryAccessError unless one text region holds the range."""
+        view = self._view(addr, size)
+        offset = addr - view.region.base
+        return bytes(view.bytes[offset : offset + size])
+
+    def _view(self, addr: int, size: int) -> TextView:
+        for view in self._views:
+            if view.region.base <= addr and addr + size <= view.region.end:
+                return view
+        raise MemoryAccessError(f"no text at {addr:#x} (size {size})")
 
     def _forget(self, addr: int, size: int) -> None:
         if size > len(self._decoded):
@@ -287,7 +303,8 @@ class InterpCpu:
     def snapshot(self) -> InterpState:
         """Registers, reservation and instruction view; see `Cpu.snapshot`."""
         reservation = self.memory.reservations.get(self.id)
-        return InterpState(tuple(self.gpr), self.pc, dict(self.special), reservation, self._view.state)
+        views = tuple(view.snapshot() for view in self._views)
+        return InterpState(tuple(self.gpr), self.pc, dict(self.special), reservation, views)
 
     def restore(self, state: InterpState) -> None:
         list.__setitem__(self.gpr, slice(None), state.gpr)
@@ -296,5 +313,6 @@ class InterpCpu:
         self.clear_reservation()
         if state.reservation is not None:
             self.memory.reservations[self.id] = state.reservation
-        for chunk in self._view.restore(state.view):
-            self._forget(chunk, CHUNK)
+        for view, view_state in zip(self._views, state.views, strict=True):
+            for offset, size in view.restore(view_state):
+                self._forget(view.region.base + offset, size)
