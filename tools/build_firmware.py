@@ -19,10 +19,15 @@ from pathlib import Path
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 
 COMMON = (
-    "-c -Os -std=c11 -ffreestanding -fno-builtin -fno-pic -fno-stack-protector -fno-sanitize=all -fomit-frame-pointer "
-    "-fno-unwind-tables -fno-asynchronous-unwind-tables -fno-vectorize -fno-slp-vectorize -fno-unroll-loops -Wall -Werror"
-).split()
-LINK = "-static --no-pie --build-id=none --strip-debug --discard-all --no-gc-sections -z max-page-size=4096".split()
+    *("-c", "-Os", "-std=c11", "-ffreestanding", "-fno-builtin", "-fno-pic", "-Wall", "-Werror"),
+    *("-fno-stack-protector", "-fno-sanitize=all", "-fomit-frame-pointer"),
+    *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
+    *("-fno-vectorize", "-fno-slp-vectorize", "-fno-unroll-loops"),
+)
+LINK = (
+    *("-static", "--no-pie", "--no-gc-sections", "-z", "max-page-size=4096"),
+    *("--build-id=none", "--strip-debug", "--discard-all"),
+)
 
 
 class BuildError(Exception):
