@@ -43,3 +43,7 @@ class GuestError(TraplineError):
 
 class HandlerError(TraplineError):
     """A probe's handler or a scenario raised a Python exception."""
+
+
+class WorkerError(TraplineError):
+    """Workers of a sweep or search that are lost again and again."""
