@@ -194,6 +194,8 @@ def _decode_vex(code: bytes, addr: int, prefixes: Prefixes) -> X86Insn | None:
 
 def _decode_shape(code: bytes, addr: int, prefixes: Prefixes, release: Release | None) -> X86Insn | None:
     opcode = _opcode(code[prefixes.length :])
+    if opcode in MAPS.values():
+        return None  # an escape and nothing behind it
     shape = shape_of(opcode)
     at = prefixes.length + len(opcode)
     modrm = sib = None
