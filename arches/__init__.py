@@ -11,6 +11,9 @@ from emu.isa.arch import Arch
 from emu.kernel.port import Port
 
 
+AnyArch = Arch[Port]
+
+
 @cache
 def all_archs() -> tuple[Arch[Port], ...]:
     """Every architecture that has a folder here, in the order of their names."""

@@ -39,7 +39,7 @@ class RoundRobin:
     """Whoever runs goes on as long as it can, then the next in the world's order."""
 
     def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
-        return current if current in enabled else enabled[0]
+        return current if current is not None and current in enabled else enabled[0]
 
     def ended(self) -> None:
         pass

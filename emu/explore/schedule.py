@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from emu.errors import ScheduleError
 
@@ -35,4 +35,4 @@ def format_schedule(schedule: Schedule) -> str:
 
 def switches(schedule: Schedule) -> int:
     """How often the schedule changes from one task to another."""
-    return sum(before != after for before, after in zip(schedule, schedule[1:], strict=False))
+    return sum(before != after for before, after in pairwise(schedule))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from emu.explore.execution import MakeWorld, Replay, World, execute, how_it_ended
+from emu.explore.execution import MakeWorld, Replay, World, how_it_ended
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import Schedule, switches
 from emu.explore.task import Task

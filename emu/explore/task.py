@@ -74,5 +74,5 @@ class Task:
         try:
             self.op = self._frames[-1].send(None)
         except StopIteration:
-            self._frames.pop()
+            del self._frames[-1]
             self.op = self._ops.pop()

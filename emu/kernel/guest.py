@@ -73,7 +73,7 @@ async def run_to_halt(cpu: Percpu) -> None:
 
 
 def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
-    """Execute one instruction and those after it that nobody else can influence; why that ended, and the budget left."""
+    """Execute the instruction at pc and those after it that nobody can influence; why it ended, the budget left."""
     core = cpu.cpu
     while True:
         if budget == 0:

@@ -129,12 +129,16 @@ class Kernel:
         """The place in text that a probe would go to."""
         found = self.machine.image.symbol_at(addr)
         return Site(
-            insn=self.original(addr, max(self.arch.insn_sizes)) or self.original(addr, min(self.arch.insn_sizes)) or b"",
+            insn=self.original(addr, min(2 * max(self.arch.insn_sizes), self._text_left(addr))) or b"",
             addr=addr,
             read=self.original,
             symbol=found[0].address if found is not None else None,
             raw=self.memory_at,
         )
+
+    def _text_left(self, addr: int) -> int:
+        """Bytes from addr to the end of its text region."""
+        return self.machine.memory.region(addr).end - addr
 
     def memory_at(self, addr: int, size: int) -> bytes | None:
         """Text as it is, breakpoints included; None outside of text."""

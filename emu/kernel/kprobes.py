@@ -31,6 +31,9 @@ class KprobeFlag(IntFlag):
     DISABLED = 2
 
 
+NO_FLAGS = KprobeFlag(0)
+
+
 @dataclass
 class ArchInsn:
     """struct arch_specific_insn: a slot and where to go after it, or the routine that simulates."""
@@ -55,7 +58,7 @@ class Kprobe:
     post_handler: PostHandler | None = None
     symbol_name: str | None = None
     offset: int = 0
-    flags: KprobeFlag = KprobeFlag(0)
+    flags: KprobeFlag = NO_FLAGS
     nmissed: int = field(default=0, init=False)
     opcode: bytes = field(default=b"", init=False)
     ainsn: ArchInsn = field(default_factory=ArchInsn, init=False)
@@ -126,7 +129,7 @@ def kprobe_addr(kernel: Kernel, p: Kprobe) -> int:
         return -errno.EINVAL
     base = p.addr
     if p.symbol_name is not None:
-        base = kernel.machine.image.find(p.symbol_name)
+        base = kernel.machine.address_of(p.symbol_name)
         if base is None:
             return -errno.ENOENT
         p.symbol_name = None
@@ -149,7 +152,7 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     site = kernel.site(p.where)
     decision = kernel.arch.decide(site, kernel.variant.release)
     if decision.verdict is Verdict.REJECT:
-        return -getattr(errno, decision.errno or "EINVAL")
+        return -int(getattr(errno, decision.errno or "EINVAL"))
     size = kernel.arch.insn_size(site.insn)
     p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(decision.boostable))
     if decision.verdict is Verdict.SIMULATE and decision.action is not None:
@@ -261,5 +264,3 @@ async def aggr_post_handler(ap: Kprobe, regs: PtRegs, flags: int) -> None:
     for p in list(ap.list):
         if p.post_handler is not None and not p.disabled:
             await call(p.post_handler, p, regs, flags)
-
-

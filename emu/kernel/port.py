@@ -56,10 +56,11 @@ class StepOps:
 class Port:
     """The kernel side of one architecture.
 
-    `fill_slot(p, addr_of_slot, following)` gives a slot's bytes and sets `p.ainsn.restore`, or None if no copy can be made;
-    `following` is the original text behind the probed instruction. `slot_for_simulated`: simulated instructions have a
-    slot too (MIPS steps the delay slot there). `flush` says what makes new text visible to the other CPUs after a live store: `broadcast`
-    (the instruction does it), `ipi` (each CPU must take an interrupt) or `local` (nothing does).
+    `fill_slot(p, addr_of_slot, following)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None if no copy
+    can be made; `following` is the original text behind the probed instruction. `slot_for_simulated`: simulated
+    instructions have a slot too (MIPS steps the delay slot there). `flush` says what makes new text visible to the
+    other CPUs after a live store: `broadcast` (the instruction does it), `ipi` (each CPU must take an interrupt) or
+    `local` (nothing does).
     `may_change_live(old, new)` is what the architecture promises to a CPU that fetches while text changes.
     """
 

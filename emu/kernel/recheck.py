@@ -1,7 +1,7 @@
 """The comparison that the mailing list asked about: no kprobe was found; is the breakpoint still there?
 
-If the word has changed, somebody removed the breakpoint after this CPU trapped, and executing the address again is right.
-If it has not, the breakpoint is somebody else's.
+If the word has changed, somebody removed the breakpoint after this CPU trapped, and executing the address
+again is right. If it has not, the breakpoint is somebody else's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def breakpoint_is_gone(cpu: Percpu, addr: int, breakpoint_insn: bytes) -> bool:
-    """Whether the trap is claimed because the word at addr is not the breakpoint; never, in a kernel without the check."""
+    """Whether the word at addr is no breakpoint and the trap so claimed; never, in a kernel without the check."""
     if not cpu.kernel.variant.rechecks_word:
         return False
     await load(cpu.kernel.text_name(addr))  # another CPU may restore the word first, or put a new breakpoint there

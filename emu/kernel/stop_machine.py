@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emu.explore.ops import update, wait
@@ -40,6 +41,9 @@ class MultiStopData:
         self.thread_ack = num_threads
         self.done = 0
 
+    def has_left(self, state: MultiStopState) -> bool:
+        return self.state is not state
+
     def ack_state(self) -> None:
         self.thread_ack -= 1
         if self.thread_ack == 0:
@@ -52,7 +56,8 @@ async def stop_machine_cpuslocked(kernel: Kernel, fn: StopFn, active: frozenset[
     """Run fn(cpu) on the active CPUs (all by default) while every CPU is stopped; the caller holds cpus_read_lock."""
     cpus = kernel.percpu
     if kernel.booting:  # before the stoppers exist Linux just runs it
-        return await fn(cpus[0])
+        await fn(cpus[0])
+        return
     async with kernel.stop_cpus_mutex:
         ids = active if active is not None else frozenset(cpu.id for cpu in cpus)
         msdata = MultiStopData(fn, ids, len(cpus))
@@ -65,8 +70,7 @@ async def multi_cpu_stop(cpu: Percpu, msdata: MultiStopData) -> None:
     """The stopper's loop on one CPU."""
     irqs_enabled, curstate = cpu.irqs_enabled, MultiStopState.NONE
     while curstate is not MultiStopState.EXIT:
-        seen = curstate
-        await wait("multi_stop.state", lambda: msdata.state is not seen)
+        await wait("multi_stop.state", partial(msdata.has_left, curstate))
         curstate = msdata.state
         if curstate is MultiStopState.DISABLE_IRQ:
             cpu.irqs_enabled = False
@@ -78,7 +82,7 @@ async def multi_cpu_stop(cpu: Percpu, msdata: MultiStopData) -> None:
 
 
 class LastArriver:
-    """The arrival counter of the text patching callbacks: the last CPU to arrive writes, the others spin until it has."""
+    """The arrival counter of the text patching callbacks: the last to arrive writes, the others spin until then."""
 
     def __init__(self, num_online: int, write: Callable[[], None]) -> None:
         self._num_online = num_online

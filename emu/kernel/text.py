@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Text:
-    """Text of one kernel. With `views` coherent a store is in every CPU's view at once; with stale, when it synchronises."""
+    """Text of one kernel. If not `coherent`, a store is in a CPU's view only when that CPU synchronises."""
 
     def __init__(self, kernel: Kernel, *, coherent: bool) -> None:
         self._kernel = kernel

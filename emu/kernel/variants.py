@@ -9,11 +9,9 @@ from emu.kernel.port import Variant
 
 
 def with_and_without_recheck(mainline: Variant, *others: Variant) -> Mapping[str, Variant]:
-    """By name: the given ones, then `recheck` and `no-recheck`, the newest handler with the check put in or left out."""
+    """By name: the given ones, then `recheck` and `no-recheck`, the newest handler with and without the check."""
     recheck = replace(
         mainline, name="recheck", title="what if: the newest handler with the word comparison", rechecks_word=True
     )
-    without = replace(
-        mainline, name="no-recheck", title="what if: the newest handler without it", rechecks_word=False
-    )
+    without = replace(mainline, name="no-recheck", title="what if: the newest handler without it", rechecks_word=False)
     return {variant.name: variant for variant in (mainline, *others, recheck, without)}

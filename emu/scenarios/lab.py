@@ -41,7 +41,7 @@ class Lab:
 
     def symbol(self, name: str, offset: int = 0) -> int:
         """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
-        base = self.kernel.machine.image.find(name)
+        base = self.kernel.machine.address_of(name)
         if base is None:
             raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}")
         self.kernel.watch(base + offset)
@@ -54,7 +54,9 @@ class Lab:
                 code.send(None)
         except StopIteration as stop:
             if isinstance(stop.value, int) and stop.value < 0:
-                raise UsageError(f"boot: {code.__name__} gave -{errno.errorcode[-stop.value]}; expected 0") from None
+                raise UsageError(
+                    f"boot: {getattr(code, '__name__', 'code')} gave -{errno.errorcode[-stop.value]}; expected 0"
+                ) from None
 
     def note(self, outcome: str) -> Callable[[Kprobe, Any], None]:
         """A pre_handler that notes an outcome."""

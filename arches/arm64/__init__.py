@@ -1,0 +1,62 @@
+"""ARM64 (AArch64, little endian)."""
+
+from __future__ import annotations
+
+from arches.arm64 import isa, kprobes
+from arches.arm64.breaks import KPROBE_BREAK, may_change_live
+from arches.arm64.simulate import ACTIONS
+from arches.arm64.verdict import decide
+from emu.isa.arch import Arch
+from emu.kernel.percpu import KprobeStatus
+from emu.kernel.port import Port, Variant
+from emu.kernel.variants import with_and_without_recheck
+
+MAINLINE = Variant(
+    name="mainline",
+    title="newest: an unknown kprobe BRK is an error since 3b84efc066f8 (v6.2)",
+    release=None,
+    patching="stop_machine",
+    rechecks_word=False,
+    fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
+    trap=kprobes.el1_brk64,
+    actions=ACTIONS,
+)
+SEED = Variant(
+    name="seed",
+    title="Linux 6.1, as in the mail: returns when no kprobe is found",
+    release=(6, 1),
+    patching="stop_machine",
+    rechecks_word=False,
+    fatal_reentry=MAINLINE.fatal_reentry,
+    trap=kprobes.el1_brk64,
+    actions=ACTIONS,
+    options=frozenset({kprobes.NOT_FOUND_IS_HANDLED}),
+)
+
+ARCH = Arch(
+    name="arm64",
+    title="ARM64 (AArch64)",
+    elf_machine="EM_AARCH64",
+    elf_class=64,
+    registers=isa.REGISTERS,
+    insn_sizes=(4,),
+    insn_size=isa.insn_size,
+    disassemble=isa.disassemble,
+    assemble=isa.assemble,
+    decide=decide,
+    word=isa.word,
+    parse_word=isa.parse_word,
+    kprobe_break=lambda insn: KPROBE_BREAK,
+    memory_operands=getattr(isa, "memory_operands", lambda insn, addr: ()),
+    port=Port(
+        make_cpu=isa.make_cpu,
+        irqs_enabled=kprobes.irqs_enabled,
+        slot_size=8,
+        fill_slot=kprobes.fill_slot,
+        step=kprobes.STEP,
+        flush="broadcast",
+        may_change_live=may_change_live,
+        variants=with_and_without_recheck(MAINLINE, SEED),
+    ),
+    aliases=("aarch64",),
+)

@@ -1,0 +1,7 @@
+"""`python -m emu.cli`, for machines where the entry point is not on the path."""
+
+import sys
+
+from emu.cli import main
+
+sys.exit(main())

@@ -1,0 +1,77 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import arches
+from emu.errors import UsageError
+from emu.kernel.kernel import PREEMPT, VIEWS
+from emu.scenarios.cells import Settings
+
+Commands = Any  # argparse does not name the type of a group of subparsers
+
+
+def command(commands: Commands, name: str, help_text: str, example: str, run: Any) -> argparse.ArgumentParser:
+    """A command with its help, an example, `--json`, and the function that does it."""
+    added: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=help_text,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    added.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    added.set_defaults(run=run)
+    return added
+
+
+def natural(text: str) -> int:
+    """A count: a whole number that is not negative."""
+    value = int(text, 0)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def positive(text: str) -> int:
+    value = natural(text)
+    if value == 0:
+        raise ValueError(text)
+    return value
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """One scenario on one architecture."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a shipped name, or path/to/file.py::function")
+    parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
+    parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
+    parser.add_argument("--patching", metavar="P", help="how text is patched; default: as the variant does")
+    parser.add_argument("--preempt", choices=PREEMPT, default="none", help="the modelled kernel's preemption")
+    parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 4; default 2")
+    parser.add_argument("--views", choices=VIEWS, default="coherent", help="stale: fetches do not follow stores")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    return Settings(
+        options.scenario,
+        options.arch,
+        options.variant,
+        options.patching,
+        options.preempt,
+        options.cpus,
+        options.views,
+    )
+
+
+def arch_names(given: list[str] | None) -> list[str]:
+    """The architectures of `--arch A...`; `all`, the default, is every one."""
+    names = given or ["all"]
+    if "all" in names:
+        return [arch.name for arch in arches.all_archs()]
+    found = list(dict.fromkeys(arches.load(name).name for name in names))
+    if not found:
+        raise UsageError("--arch: expected at least one architecture")
+    return found

@@ -1,0 +1,73 @@
+"""How things are printed: JSON, tables, timelines, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from emu.kernel.kernel import Event
+
+COLOURS = {"oops": "31", "livelock": "31", "deadlock": "31", "wrong-result": "31", "claimed": "33"}
+COLUMN = 44  # characters of one CPU in a timeline
+
+
+def print_json(value: Any) -> None:
+    """One object on standard output."""
+    print(json.dumps(value, indent=1))
+
+
+def colour(text: str, outcome: str) -> str:
+    """Coloured by what the outcome means, on a terminal that wants it."""
+    code = COLOURS.get(outcome)
+    if code is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; a cell may have several lines."""
+    cells = [[cell.split("\n") for cell in row] for row in (header, *rows)]
+    widths = [max(len(line) for row in cells for line in row[column]) for column in range(len(header))]
+    lines: list[str] = []
+    for number, row in enumerate(cells):
+        for part in range(max(len(cell) for cell in row)):
+            texts = [cell[part] if part < len(cell) else "" for cell in row]
+            lines.append("  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip())
+        if number == 0:
+            lines.append("  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def timeline(events: Sequence[Event], cpus: int) -> str:
+    """One column per CPU, time going down."""
+    lines = ["".join(f"cpu{number}".ljust(COLUMN) for number in range(cpus)).rstrip()]
+    for event in events:
+        lines.append((" " * (COLUMN * event.cpu) + event.text).rstrip())
+    return "\n".join(lines)
+
+
+class ProgressLine:
+    """A line on standard error that is rewritten in place; nothing unless that is a terminal."""
+
+    def __init__(self, what: str, stream: TextIO = sys.stderr) -> None:
+        self._what = what
+        self._stream = stream
+        self._start = time.monotonic()
+        self._shown = stream.isatty()
+
+    def show(self, text: str, fraction: float) -> None:
+        if not self._shown:
+            return
+        elapsed = time.monotonic() - self._start
+        left = f", about {elapsed / fraction - elapsed:.0f} s left" if fraction > 0.001 else ""
+        self._stream.write(f"\r\x1b[K{self._what}: {text}{left}")
+        self._stream.flush()
+
+    def done(self) -> None:
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()

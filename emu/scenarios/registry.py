@@ -1,0 +1,58 @@
+"""Finding scenarios: those that ship, a file each, and `path/to/file.py::function`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+import emu.scenarios
+from emu.errors import HandlerError, UsageError
+from emu.kernel.handlers import describe
+from emu.scenarios.lab import Scenario
+
+NOT_SCENARIOS = ("cells", "compare", "decide", "lab", "registry")
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the shipped scenarios; each is a module with a function of its own name."""
+    names = (module.name for module in pkgutil.iter_modules(emu.scenarios.__path__))
+    return tuple(sorted(name for name in names if name not in NOT_SCENARIOS))
+
+
+def find_scenario(name: str) -> Scenario:
+    """A shipped scenario by name, or FILE.py::FUNCTION; UsageError if there is none."""
+    if "::" in name:
+        path, _, function = name.partition("::")
+        return _function(_load(Path(path)), function, name)
+    if name not in shipped():
+        raise UsageError(f"scenario {name!r}: expected FILE.py::FUNCTION or one of {', '.join(shipped())}")
+    return _function(importlib.import_module(f"emu.scenarios.{name}"), name, name)
+
+
+def question(scenario: Scenario) -> str:
+    """The scenario's question: its docstring on one line."""
+    return " ".join((scenario.__doc__ or "").split())
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UsageError(f"scenario file {str(path)!r}: expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise HandlerError(describe(_load, error).replace("_load raised", f"{path} raised")) from error
+    return module
+
+
+def _function(module: ModuleType, function: str, name: str) -> Scenario:
+    found = getattr(module, function, None)
+    if not callable(found):
+        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise UsageError(f"scenario {name!r}: no function {function!r} there; expected one of {', '.join(functions)}")
+    scenario: Scenario = found
+    return scenario
