@@ -137,12 +137,12 @@ function probe_atomic
 	movz	x1, #:abs_g1:shared_counter
 	movk	x1, #:abs_g0_nc:shared_counter
 site probe_atomic_load
-	ldxr	x2, [x1]
+1:	ldxr	x2, [x1]
 site probe_atomic_mid
 	add	x2, x2, #1
 site probe_atomic_store
 	stxr	w3, x2, [x1]
-	cbnz	w3, probe_atomic_load
+	cbnz	w3, 1b
 	add	x0, x0, #9
 	ret
 end probe_atomic

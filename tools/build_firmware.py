@@ -44,6 +44,10 @@ class Target:
 
 TARGETS = {
     "arm64": Target("aarch64-freestanding", "-mcpu=generic -mgeneral-regs-only -mbranch-protection=none"),
+    "riscv": Target("riscv64-freestanding", "-mcpu=generic_rv64+m+a+c+zicsr -mabi=lp64 -mcmodel=medlow -mno-relax"),
+    "mips": Target("mipsel-freestanding", "-march=mips32r2 -msoft-float -mno-abicalls -G0"),
+    "loongarch": Target("loongarch64-freestanding", "-mcpu=generic_la64-d-f-lsx -mabi=lp64s -mno-relax"),
+    "x86": Target("x86_64-freestanding", "-march=x86_64 -mgeneral-regs-only -mno-red-zone -fcf-protection=none"),
 }
 
 
