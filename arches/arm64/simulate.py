@@ -21,7 +21,6 @@ Simulate = Callable[[PtRegs, int, int], None]
 _X = mask(64)
 _W = mask(32)
 _LINK = 30
-_BTYPE = 0xC00  # PSTATE.BTYPE in SPSR's layout, bits 11:10
 
 
 def _read(regs: PtRegs, number: int) -> int:
@@ -115,8 +114,7 @@ def simulate_ldrsw_literal(regs: PtRegs, insn: int, addr: int) -> None:
 
 
 def simulate_nop(regs: PtRegs, insn: int, addr: int) -> None:
-    regs.status &= ~_BTYPE
-    regs.pc = addr + 4
+    regs.pc = addr + 4  # the kernel clears PSTATE.BTYPE too, which is not modelled here
 
 
 _ROUTINES = (
