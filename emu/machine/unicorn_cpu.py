@@ -214,9 +214,6 @@ class UnicornCpu:
         """Take what the hooks recorded and let the architecture say what it means."""
         stop = EngineStop(start, self._engine_pc(), self._interrupt, self._hooked, self._fault, error, self.fetched)
         self._interrupt = self._hooked = self._fault = None
-        if stop.fault is not None and stop.fault[0] == "fetch" and stop.pc == stop.fault[1] != start:
-            self._pc = stop.pc
-            return None
         outcome = self._spec.interpret(stop)
         if outcome.stale:
             self._renew()
@@ -237,7 +234,8 @@ class UnicornCpu:
 
     def clear_reservation(self) -> None:
         """Run the architecture's own instruction for it on a private page."""
-        self._start(self._handle, self._spec.scratch, self._until, 0, 1)
+        if self._spec.clear_reservation:
+            self._start(self._handle, self._spec.scratch, self._until, 0, 1)
 
     # State
 

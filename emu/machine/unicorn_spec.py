@@ -53,8 +53,8 @@ class UnicornSpec:
     `registers` maps every name of the register file that is not in `gpr`, a flag or soft to the engine's;
     `flags` gives the register (a name in `registers`) and bit of each flag. `soft` registers exist only in Python,
     with their values after reset. `initial` are engine registers set after reset. `clear_reservation`
-    is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else;
-    `scratch_data` says that it reads that page.
+    is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else
+    (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
     """
 
     arch: str
@@ -76,7 +76,13 @@ class UnicornSpec:
 
 
 def plain_fault(stop: EngineStop) -> Outcome:
-    """A memory error on an architecture without delay slots; fault must be set."""
+    """A memory error outside of delay slots; fault must be set.
+
+    When a fetch from elsewhere than `start` fails, the step's own instruction was executed, and the next
+    step, which begins there, will fail by itself.
+    """
     assert stop.fault is not None
     access, address = stop.fault
+    if access == "fetch" and stop.pc == address != stop.start:
+        return Outcome(None, stop.pc)
     return Outcome(Fault(access, address, stop.start), stop.start)
