@@ -61,9 +61,13 @@ class Rule:
         return (self.since is None or self.since <= release) and (self.until is None or release < self.until)
 
     def hides(self, later: Rule) -> bool:
-        """Whether every word that `later` matches is matched by this row, and in every release of `later`."""
+        """Whether every word that `later` matches is matched by this row, and in every release of `later`.
+
+        Always right where it says yes, and where neither row has a non-zero condition.
+        """
         masks = self.mask & ~later.mask == 0 and later.value & self.mask == self.value
-        nonzero = not self.nonzero or self.nonzero & later.value != 0 or self.nonzero == later.nonzero
+        subset = later.nonzero != 0 and later.nonzero & ~self.nonzero == 0
+        nonzero = not self.nonzero or self.nonzero & later.value != 0 or subset
         since = self.since is None or (later.since is not None and self.since <= later.since)
         until = self.until is None or (later.until is not None and later.until <= self.until)
         return masks and nonzero and since and until and self.feature in (None, later.feature)
