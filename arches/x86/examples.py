@@ -124,7 +124,7 @@ def _prefixes(shape: Shape, opcode: bytes, modrm: bytes, rng: Random) -> bytes:
     prefixes = b""
     if len(opcode) > 1:
         prefixes += rng.choice(MANDATORY_PREFIXES)
-    elif rng.random() < 0.2 and "branch" not in shape.examples:
+    elif rng.random() < 0.2 and not shape.force64:  # processors do not agree on near branches with it
         prefixes += b"\x66"
     if rng.random() < 0.05:
         prefixes += b"\x67"

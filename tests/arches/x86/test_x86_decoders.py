@@ -46,6 +46,8 @@ def test_a_wrong_length_is_unexplained(check_x86):
     case = check_x86.Case(bytes.fromhex("4889e5"), decode(bytes.fromhex("4889e5")), 3, 3, "movq\t%rsp, %rbp")
     assert check_x86.judge(case) == "same"
     assert check_x86.judge(check_x86.Case(case.code, case.insn, 2, 2, case.text)) == ""
+    assert check_x86.judge(check_x86.Case(case.code, case.insn, 3, 2, case.text)) == ""
+    assert check_x86.judge(check_x86.Case(case.code, case.insn, 2, 3, case.text)) == ""
     assert check_x86.judge(check_x86.Case(case.code, case.insn, 3, 3, "jmp\t0x10")) == ""
 
 

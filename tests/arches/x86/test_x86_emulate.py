@@ -74,6 +74,8 @@ def test_pushf_popf_of_16_bits():
     assert run(ACTIONS, "pushf", "669c", eflags=CF | 2)["rsp"] == STACK - 8
     assert run(FIXED, "pushf", "669c", eflags=CF | 2, stack=[0x1122])["top"] == 0x1122_0003
     assert run(ACTIONS, "popf", "669d", stack=[CF])["rsp"] == STACK + 8
+    assert run(ACTIONS, "pushf", "9c", eflags=RF | 2)["top"] == RF | 2
+    assert run(FIXED, "pushf", "9c", eflags=RF | 2)["top"] == 2  # the image has RF clear
     upper = 1 << 21  # ID
     assert run(FIXED, "popf", "669d", stack=[CF], eflags=upper | ZF | 2)["eflags"] == upper | CF | 2
 
