@@ -29,24 +29,24 @@ function guest_exit
 	nop
 end guest_exit
 
-/* Probed at their first instruction. */
+/* Probed at their first instruction, which adds in place so that doing it twice shows. */
 
 function probe_me
-	addiu	$v0, $a0, 3
+	addiu	$a0, $a0, 3
 	jr	$ra
-	sll	$v0, $v0, 1
+	sll	$v0, $a0, 1
 end probe_me
 
 function nested_target
-	addiu	$v0, $a0, 2
+	addiu	$a0, $a0, 2
 	jr	$ra
-	sll	$v0, $v0, 1
+	sll	$v0, $a0, 1
 end nested_target
 
 function leaf_add
-	addiu	$v0, $a0, 2
+	addiu	$a0, $a0, 2
 	jr	$ra
-	addiu	$v0, $v0, 3
+	addiu	$v0, $a0, 3
 end leaf_add
 
 /* Probed in the middle: what goes through pc or the link register. */
