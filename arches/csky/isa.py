@@ -8,49 +8,16 @@ digits. binutils and insns.decode write halfwords in memory order, 0xd8017000.
 from __future__ import annotations
 
 import re
-from importlib import resources
 
-from arches.csky.operands import ABI_NAMES, GPR, OPERANDS
+from arches.csky import semantics, semantics_memory, semantics_system
+from arches.csky.assemble_line import assemble_line
+from arches.csky.registers import PSR_TM_STEP, REGISTERS, RESET
+from arches.csky.table import TABLE, halfword_size
 from emu.errors import DecodeError
-from emu.isa.arch import RegisterFile
-from emu.isa.table import Table
+from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of
+from emu.machine.memory import Memory
 
-# PSR bits (C-SKY CPU manual; Linux arch/csky/include/asm/ptrace.h and abiv2/inc/abi/entry.h)
-PSR_C = 1 << 0
-PSR_IE = 1 << 6
-PSR_EE = 1 << 8
-PSR_MM = 1 << 9  # unaligned accesses are allowed
-PSR_TM = 3 << 14
-PSR_TM_STEP = 1 << 14
-PSR_S = 1 << 31
-BOOT_PSR = PSR_S | PSR_MM | PSR_EE | PSR_IE  # Linux boots with S and MM; a running kernel has EE and IE as well
-
-REGISTERS = RegisterFile(
-    bits=32,
-    gpr=GPR,
-    aliases={name: GPR[number] for name, number in ABI_NAMES.items()},
-    status="psr",
-    arguments=("r0", "r1", "r2", "r3"),
-    result="r0",
-    stack="r14",
-    link="r15",
-    special=("hi", "lo"),
-    flags=("c",),
-)
-
-
-def halfword_size(halfword: int) -> int:
-    """Bytes of the instruction that starts with this halfword: its two top bits are set in 32-bit ones."""
-    return 4 if halfword & 0xC000 == 0xC000 else 2
-
-
-TABLE = Table.parse(
-    resources.files("arches.csky").joinpath("insns.decode").read_text(),
-    "arches/csky/insns.decode",
-    kinds=OPERANDS,
-    halfwords_high_first=True,
-    size_of=halfword_size,
-)
+__all__ = ["REGISTERS", "TABLE", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
 
 
 def insn_size(insn: bytes) -> int:
@@ -64,6 +31,11 @@ def disassemble(insn: bytes, addr: int) -> str:
     """One instruction's text; DecodeError if it is none."""
     word, size = TABLE.from_bytes(insn)
     return TABLE.disassemble(word, size, addr)
+
+
+def assemble(text: str, addr: int) -> bytes:
+    """One instruction's bytes in memory order, 16-bit if it can be; `addu32` or `addu16` insists. EncodeError."""
+    return assemble_line(text, addr)
 
 
 def word(insn: bytes) -> str:
@@ -84,3 +56,19 @@ def parse_word(text: str) -> bytes:
     if size == 4 and len(match[1]) <= 4:
         raise DecodeError(f"word {text!r}: starts a 32-bit instruction, expected 8 digits, the first halfword last")
     return value.to_bytes(size, "little")
+
+
+SPEC = InterpSpec(
+    table=TABLE,
+    semantics=semantics_of(TABLE, {**vars(semantics), **vars(semantics_memory), **vars(semantics_system)}),
+    registers=REGISTERS,
+    reset=RESET,
+    flag_bits={"c": ("psr", 0)},
+    trace=("psr", PSR_TM_STEP),
+    alignment=2,
+)
+
+
+def make_cpu(id: int, memory: Memory) -> InterpCpu:
+    """A CPU as a running kernel has it: supervisor mode, interrupts on, not traced."""
+    return InterpCpu(SPEC, id, memory)

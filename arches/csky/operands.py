@@ -6,36 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from arches.csky.registers import ABI_NAMES, CONTROL_NAMES, GPR
 from emu.bits import mask, sext
 from emu.errors import EncodeError
 from emu.isa.table_text import Number, OperandKind, PcRelative, Place, RegisterName, parse_number
 
-GPR = tuple(f"r{number}" for number in range(32))
-
-# binutils' names of the abiv2 calling convention
-ABI_NAMES: Mapping[str, int] = {
-    **{f"a{n}": n for n in range(4)},
-    **{f"l{n}": 4 + n for n in range(8)},
-    **{"t0": 12, "t1": 13, "sp": 14, "lr": 15, "l8": 16, "l9": 17},
-    **{f"t{n}": 16 + n for n in range(2, 10)},
-    **{"rdb": 28, "gb": 29, "tls": 31},
-}
-
 REGISTER = RegisterName(GPR, ABI_NAMES)
-
-# Number and bank of the control registers that Linux uses by name (arch/csky/abiv2/inc/abi/reg_ops.h, entry.h).
-CONTROL_REGISTERS: Mapping[str, tuple[int, int]] = {
-    "psr": (0, 0),
-    "vbr": (1, 0),
-    "epsr": (2, 0),
-    "fpsr": (3, 0),
-    "epc": (4, 0),
-    "fpc": (5, 0),
-    **{f"ss{n}": (6 + n, 0) for n in range(5)},
-    "gcr": (11, 0),
-    "gsr": (12, 0),
-    "cpuid": (13, 0),
-}
 
 # Operand bits of psrset and psrclr in the order in which they are printed.
 PSR_BITS: Mapping[str, int] = {"ee": 8, "ie": 4, "fe": 2, "af": 1, "sie": 16}
@@ -182,12 +158,12 @@ class ControlRegister:
         return f"cr<{fields['cr']}, {fields['bank']}>"
 
     def parse(self, name: str, text: str, place: Place) -> Mapping[str, int]:
-        if text in CONTROL_REGISTERS:
-            number, bank = CONTROL_REGISTERS[text]
+        if text in CONTROL_NAMES:
+            number, bank = CONTROL_NAMES[text], 0
         elif match := re.fullmatch(r"cr<\s*(\d+)\s*,\s*(\d+)\s*>", text):
             number, bank = int(match[1]), int(match[2])
         else:
-            raise EncodeError(f"{text!r}: expected cr<number, bank> or one of {', '.join(CONTROL_REGISTERS)}")
+            raise EncodeError(f"{text!r}: expected cr<number, bank> or one of {', '.join(CONTROL_NAMES)}")
         return {"cr": number, "bank": bank}
 
 
