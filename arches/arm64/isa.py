@@ -5,6 +5,7 @@ Numbers are from the Arm Architecture Reference Manual (DDI 0487), sections C6.2
 
 from __future__ import annotations
 
+from arches.arm64.accesses import DECODER, memory_operands
 from emu.bits import field, mask
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
@@ -16,9 +17,18 @@ from emu.machine.memory import Memory
 from emu.machine.unicorn_cpu import UnicornCpu
 from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
 
-__all__ = ["REGISTERS", "SPEC", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
+__all__ = [
+    "REGISTERS",
+    "SPEC",
+    "assemble",
+    "disassemble",
+    "insn_size",
+    "make_cpu",
+    "memory_operands",
+    "parse_word",
+    "word",
+]
 
-DECODER = capstone_text.Decoder("ARM64", ("ARM",))
 ASSEMBLER = keystone_text.Assembler("ARM64", ("LITTLE_ENDIAN",))
 
 FP = tuple(f"v{n}" for n in range(32))

@@ -6,6 +6,8 @@ engine has numbers of its own.
 
 from __future__ import annotations
 
+from arches.mips.accesses import memory_operands
+from arches.mips.branches import is_branch
 from emu.bits import field
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
@@ -17,7 +19,17 @@ from emu.machine.memory import Memory
 from emu.machine.unicorn_cpu import UnicornCpu
 from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
 
-__all__ = ["REGISTERS", "SPEC", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
+__all__ = [
+    "REGISTERS",
+    "SPEC",
+    "assemble",
+    "disassemble",
+    "insn_size",
+    "make_cpu",
+    "memory_operands",
+    "parse_word",
+    "word",
+]
 
 DECODER = capstone_text.Decoder("MIPS", ("MIPS32",))
 ASSEMBLER = keystone_text.Assembler("MIPS", ("MIPS32",), prologue=".set noreorder; .set mips32r2; ")
@@ -65,18 +77,6 @@ KINDS = {
 }
 STATUS_IE = 1 << 0
 STATUS_CU1 = 1 << 29
-
-
-def is_branch(word: int) -> bool:
-    """Whether the instruction has a delay slot (MIPS32 release 2 with the DSP ASE)."""
-    opcode = word >> 26
-    if opcode == 0:
-        return word & 0x3F in (0x08, 0x09)  # jr, jalr
-    if opcode == 1:
-        return field(word, 20, 16) in (0, 1, 2, 3, 0x10, 0x11, 0x12, 0x13, 0x1C)  # b[lt|ge]z[al][l], bposge32
-    if opcode in (0x11, 0x12):
-        return field(word, 25, 21) == 0x08  # bc1, bc2
-    return opcode in (2, 3, 4, 5, 6, 7, 0x14, 0x15, 0x16, 0x17, 0x1D)  # j, jal, beq.., beql.., jalx
 
 
 def trap_code(kind: TrapKind, word: int) -> int | None:

@@ -6,6 +6,7 @@ its own status is the soft register `sstatus`. Numbers are from the RISC-V Instr
 
 from __future__ import annotations
 
+from arches.riscv.accesses import memory_operands
 from emu.errors import DecodeError, EncodeError
 from emu.isa import capstone_text
 from emu.isa.arch import RegisterFile
@@ -15,7 +16,17 @@ from emu.machine.memory import Memory
 from emu.machine.unicorn_cpu import UnicornCpu
 from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
 
-__all__ = ["REGISTERS", "SPEC", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
+__all__ = [
+    "REGISTERS",
+    "SPEC",
+    "assemble",
+    "disassemble",
+    "insn_size",
+    "make_cpu",
+    "memory_operands",
+    "parse_word",
+    "word",
+]
 
 DECODER = capstone_text.Decoder("RISCV", ("RISCV64", "RISCVC"))
 ABI_NAMES = (

@@ -5,6 +5,8 @@ Numbers are from the Intel Software Developer's Manual, volume 3, chapter 6 (vec
 
 from __future__ import annotations
 
+from arches.x86.accesses import memory_operands
+from arches.x86.registers import GPR
 from emu.errors import DecodeError
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
@@ -13,7 +15,17 @@ from emu.machine.memory import Memory
 from emu.machine.unicorn_cpu import UnicornCpu
 from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
 
-__all__ = ["REGISTERS", "SPEC", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
+__all__ = [
+    "REGISTERS",
+    "SPEC",
+    "assemble",
+    "disassemble",
+    "insn_size",
+    "make_cpu",
+    "memory_operands",
+    "parse_word",
+    "word",
+]
 
 ASSEMBLER = keystone_text.Assembler("X86", ("64",))
 MAX_SIZE = 15
@@ -22,7 +34,7 @@ FP = tuple(f"xmm{n}" for n in range(16))
 FLAGS = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "df": 10, "of": 11}
 REGISTERS = RegisterFile(
     bits=64,
-    gpr=(*("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"), *(f"r{n}" for n in range(8, 16))),
+    gpr=GPR,
     aliases={"rip": "pc", "rflags": "eflags"},
     status="eflags",
     arguments=("rdi", "rsi", "rdx", "rcx", "r8", "r9"),

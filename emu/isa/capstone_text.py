@@ -66,6 +66,79 @@ def insn_length(insn: bytes, decoder: Decoder = X86_64) -> int | None:
 
 
 @dataclass(frozen=True)
+class Operand:
+    """One operand as Capstone tells it; names of registers are Capstone's, None where there is no register.
+
+    A register has `register`; an immediate `value`; a memory operand `memory` set, `register` as its base, `index`,
+    `scale` (a power of two; of a shift too), `value` as its displacement and `extend` (ARM64: `uxtw`, `sxtw`..).
+    `size` in bytes, `reads` and `writes` are x86's only: elsewhere Capstone 5 has none or wrong ones.
+    """
+
+    register: str | None
+    value: int = 0
+    memory: bool = False
+    index: str | None = None
+    scale: int = 1
+    extend: str = ""
+    size: int = 0
+    reads: bool = False
+    writes: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One instruction's mnemonic, the text of its operands, size in bytes and operands in the text's order."""
+
+    mnemonic: str
+    text: str
+    size: int
+    operands: tuple[Operand, ...]
+
+
+EXTENDS = {
+    getattr(capstone.arm64, f"ARM64_EXT_{sign}XT{width}"): f"{sign}xt{width}".lower()
+    for sign in "US"
+    for width in "BHWX"
+}
+
+
+@lru_cache(maxsize=1 << 16)
+def decode(decoder: Decoder, insn: bytes, addr: int) -> Decoded | None:
+    """The instruction that starts `insn` with its operands; None if Capstone knows none."""
+    found = _decode(decoder, insn, addr)
+    if found is None:
+        return None
+    operands = tuple(_operand(found, operand) for operand in found.operands)
+    return Decoded(found.mnemonic, found.op_str, found.size, operands)
+
+
+def _operand(found: Any, operand: Any) -> Operand:
+    if operand.type == capstone.CS_OP_REG:
+        return Operand(found.reg_name(operand.reg))
+    if operand.type == capstone.CS_OP_MEM:
+        return _memory(found, operand)
+    return Operand(None, operand.imm if operand.type == capstone.CS_OP_IMM else 0)
+
+
+def _memory(found: Any, operand: Any) -> Operand:
+    where = operand.mem
+    index = getattr(where, "index", 0)
+    shift = getattr(operand, "shift", None)
+    access = getattr(operand, "access", 0)
+    return Operand(
+        found.reg_name(where.base) if where.base else None,
+        where.disp,
+        memory=True,
+        index=found.reg_name(index) if index else None,
+        scale=1 << shift.value if shift is not None else getattr(where, "scale", 1),
+        extend=EXTENDS.get(getattr(operand, "ext", 0), ""),
+        size=getattr(operand, "size", 0),
+        reads=bool(access & capstone.CS_AC_READ),
+        writes=bool(access & capstone.CS_AC_WRITE),
+    )
+
+
+@dataclass(frozen=True)
 class X86Insn:
     """The fields of one x86-64 instruction, by the names of Intel SDM vol. 2A, chapter 2.
 

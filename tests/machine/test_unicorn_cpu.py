@@ -340,7 +340,7 @@ IN_SLOT = {
 @pytest.mark.parametrize(("slot", "stop"), IN_SLOT.values(), ids=IN_SLOT)
 @pytest.mark.parametrize("multi", [False, True])
 def test_trap_in_a_delay_slot(slot: bytes, stop: Stop, multi: bool) -> None:
-    cpu, memory = boot(MIPS, words(0, B_16) + slot + MIPS.add * 10)
+    cpu, _ = boot(MIPS, words(0, B_16) + slot + MIPS.add * 10)
     cpu.set("a1", UNMAPPED)
     cpu.set("a2", TEXT)
     for _ in range(3):
@@ -488,7 +488,7 @@ def test_data_is_shared_with_the_host_and_other_cpus(program: Program) -> None:
     [("load", UNMAPPED, "read"), ("store", UNMAPPED, "write"), ("store", TEXT + 0x100, "write")],
 )
 def test_faults(program: Program, insn: str, address: int, access: str) -> None:
-    cpu, memory = boot(program, program.add + getattr(program, insn))
+    cpu, _ = boot(program, program.add + getattr(program, insn))
     cpu.set(program.pointer, address)
     at = TEXT + len(program.add)
     for _ in range(2):
