@@ -209,10 +209,14 @@ def test_the_row_with_more_fixed_bits_wins() -> None:
     assert [table.decode(word, 2).name for word in (0, 1, 9, 10, 255)] == ["zero", "any", "any", "big", "big"]
 
 
-def test_contradicting_constraints_do_not_overlap() -> None:
-    table = Table.parse("a  00000000 x:8 x==3  x\nb  00000000 x:8 x!=3  x", "t")
-    assert table.decode(3, 2).name == "a"
-    assert table.decode(4, 2).name == "b"
+@pytest.mark.parametrize(
+    ("first", "second", "in_first", "in_second"),
+    [("x==3", "x!=3", 0x31, 0x41), ("x<4", "x>7", 0x31, 0x81), ("x==y", "x!=y", 0x33, 0x34)],
+)
+def test_contradicting_constraints_do_not_overlap(first: str, second: str, in_first: int, in_second: int) -> None:
+    table = Table.parse(f"a  00000000 x:4 y:4 {first}  x, y\nb  00000000 x:4 y:4 {second}  x, y", "t")
+    assert table.decode(in_first, 2).name == "a"
+    assert table.decode(in_second, 2).name == "b"
 
 
 def test_constraints_between_fields() -> None:

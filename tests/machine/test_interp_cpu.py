@@ -53,6 +53,8 @@ def test_registers_by_every_name() -> None:
     assert cpu.get("prmd") == 4
     cpu.set("fcc3", 1)
     assert (cpu.get("fcc3"), cpu.get("fcc2"), cpu.special["fcc"]) == (1, 0, 8)
+    cpu.set("fcc1", 6)
+    assert cpu.special["fcc"] == 8
 
 
 def test_register_zero_is_hard_wired() -> None:
@@ -158,6 +160,13 @@ def test_data_faults(line: str, a1: int, fault: tuple[str, int]) -> None:
     assert memory.read(TEXT, 0x1000) == text
 
 
+@pytest.mark.parametrize(("line", "access"), [("ld.d $a0, $a1, 1", "read"), ("st.d $a0, $a1, 1", "write")])
+def test_an_access_over_the_end_of_a_region_that_was_just_used(line: str, access: str) -> None:
+    cpu = cpu_at_text(machine("ld.d $a0, $a1, 0", line))
+    cpu.gpr[5] = DATA + 0xFF8
+    assert cpu.run(2) == Fault(access, DATA + 0xFF9, TEXT + 4)
+
+
 def test_text_can_be_read_as_data() -> None:
     cpu = cpu_at_text(machine("ld.wu $a0, $a1, 0"))
     cpu.gpr[5] = TEXT
@@ -207,6 +216,19 @@ def test_synchronising_half_a_word_fetches_a_torn_one() -> None:
     assert cpu.fetched(TEXT, 4) == torn
     assert TABLE.decode(int.from_bytes(torn, "little")).name == "break"
     assert cpu.step() == Trap(TrapKind.BREAK, TEXT, TABLE.decode(int.from_bytes(torn, "little")).code)
+
+
+@pytest.mark.parametrize("byte", range(4))
+def test_one_byte_of_a_word_that_was_decoded_before(byte: int) -> None:
+    memory = machine("break 0")
+    cpu = cpu_at_text(memory)
+    assert cpu.step() == Trap(TrapKind.BREAK, TEXT, 0)
+    patched = bytearray(assemble("break 0", 0))
+    patched[byte] ^= 1
+    memory.write(TEXT, bytes(patched))
+    cpu.sync_icache(TEXT + byte, 1)
+    assert cpu.fetched(TEXT, 4) == patched
+    assert cpu.step() != Trap(TrapKind.BREAK, TEXT, 0)
 
 
 def test_the_first_synchronisation_may_be_of_everything() -> None:
@@ -317,12 +339,15 @@ def test_any_store_of_another_cpu_to_the_line_breaks_a_reservation() -> None:
     assert (one.get("t0"), memory.load(DATA + 8, 8)) == (0, 0)
 
 
-@pytest.mark.parametrize(("offset", "succeeds"), [(-8, 0), (55, 0), (56, 1), (-9, 1)])
-def test_host_stores_break_reservations_by_line(offset: int, succeeds: int) -> None:
+@pytest.mark.parametrize(
+    ("offset", "size", "succeeds"),
+    [(-8, 1, 0), (55, 1, 0), (56, 1, 1), (-9, 1, 1), (-9, 2, 0), (-100, 92, 1), (-100, 300, 0)],
+)
+def test_host_stores_break_reservations_by_line(offset: int, size: int, succeeds: int) -> None:
     memory, one, _ = contenders()
-    one.set("a0", DATA + 0x48)
+    one.set("a0", DATA + 0x88)
     one.run(2)
-    memory.write(DATA + 0x48 + offset, b"\0")
+    memory.write(DATA + 0x88 + offset, bytes(size))
     one.run(1)
     assert one.get("t0") == succeeds
 
