@@ -74,7 +74,7 @@ def compare_texts(what: str, missing: str | None, disassemble: Disassemble, coun
 def _compare(result: Comparison, word: int, theirs: str | None) -> None:
     result.compared += 1
     ours = TABLE.disassemble(word) if TABLE.find(word, 4) else None
-    if normal(ours) == normal(theirs):
+    if ours == theirs or normal(ours) == normal(theirs):
         return
     reason = _explanation(ours, theirs)
     if reason is not None:
@@ -100,17 +100,18 @@ def llvm_missing() -> str | None:
 
 def llvm(words: list[int]) -> list[str | None]:
     """One text for each word; llvm-mc warns of the others by their line."""
-    lines = "".join(" ".join(f"0x{byte:02x}" for byte in word.to_bytes(4, "little")) + "\n" for word in words)
+    given = "".join(" ".join(f"0x{byte:02x}" for byte in word.to_bytes(4, "little")) + "\n" for word in words)
     features = "-mattr=+f,+d,+lsx,+lasx,+lbt,+lvz,+frecipe"
     done = subprocess.run(
         [LLVM_MC, "--disassemble", "--triple=loongarch64", features],
-        input=lines,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
     )
     invalid = {int(line) for line in re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", done.stderr, re.MULTILINE)}
-    texts = iter([line.strip() for line in done.stdout.splitlines() if line.strip() != ".text"])
+    lines = done.stdout.replace("\t", " ").splitlines()
+    texts = iter([line.strip() for line in lines if line.strip() != ".text"])
     found = [None if number in invalid else next(texts) for number in range(1, len(words) + 1)]
     if next(texts, None) is not None:
         raise RuntimeError(f"{LLVM_MC} printed more instructions than it had words")
