@@ -23,7 +23,6 @@ from emu.isa.site import Release
 from emu.isa.sweep_journal import ChunkResult, Journal
 from emu.isa.wordmap import BLOCK, BLOCKS, Comparison, Difference, WordMap, as_words
 
-WORDS = BLOCK * BLOCKS
 FRUITLESS_ROUNDS = 3  # rounds in which no chunk at all was finished, before giving up
 Executors = Callable[[], Executor]
 Progress = Callable[[int, int], None]
@@ -34,7 +33,8 @@ class SweepJob:
     """What is asked about all words.
 
     `releases` are one, or two to compare, the older one first; counts are of the last. None is the newest. With
-    `actions` words differ, too, that both releases simulate, by routines that behave differently.
+    `actions` words differ, too, that both releases simulate, by routines that behave differently. `space` limits the
+    words to those whose upper halves are in it, by default there is no limit.
     """
 
     table: RuleTable
@@ -42,25 +42,34 @@ class SweepJob:
     features: frozenset[str] = frozenset()
     actions: bool = False
     chunks: int = 256
+    space: range = range(BLOCKS)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.chunks <= BLOCKS:
-            raise UsageError(f"{self.chunks} chunks: expected 1 to {BLOCKS}")
+        if not self.space or self.space.step != 1 or self.space[0] < 0 or self.space[-1] >= BLOCKS:
+            raise UsageError(f"{self.space}: expected upper halves from 0 to {BLOCKS - 1:#x}")
+        if not 1 <= self.chunks <= len(self.space):
+            raise UsageError(f"{self.chunks} chunks: expected 1 to {len(self.space)}")
 
     @property
     def name(self) -> str:
         """What tells one job from another, the rows themselves included."""
-        what = (self.table.rules, self.releases, sorted(self.features), self.actions, self.chunks)
+        what = (self.table.rules, self.releases, sorted(self.features), self.actions, self.chunks, self.space)
         return hashlib.sha256(repr(what).encode()).hexdigest()
 
     def blocks(self, chunk: int) -> range:
         """The upper halves of the words of a chunk."""
-        return range(BLOCKS * chunk // self.chunks, BLOCKS * (chunk + 1) // self.chunks)
+        blocks = len(self.space)
+        return self.space[blocks * chunk // self.chunks : blocks * (chunk + 1) // self.chunks]
+
+    @property
+    def words(self) -> int:
+        """How many words that are, 2^32 without a limit."""
+        return len(self.space) * BLOCK
 
     def differences(self) -> Iterator[Difference]:
         """All words about which the two releases differ, as ranges."""
         comparison = _maps(self)[1]
-        return iter(()) if comparison is None else comparison.differences(range(BLOCKS))
+        return iter(()) if comparison is None else comparison.differences(self.space)
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def sweep(
     progress: Progress | None = None,
     journal: Path | None = None,
 ) -> SweepReport:
-    """Classify all 2^32 words.
+    """Classify all words of a job.
 
     `executors` makes an executor, and another one when the first is broken (None: all in this process). `progress` is
     told the numbers of words done and of all. `journal` is a file that remembers the finished chunks; if it is there,
@@ -96,14 +105,14 @@ def sweep(
     record = Journal.open(journal, job.name, {chunk: len(job.blocks(chunk)) * BLOCK for chunk in range(job.chunks)})
     resumed, words_before, started = len(record.done), record.words, time.perf_counter()
     tell = progress or (lambda _done, _all: None)
-    tell(words_before, WORDS)
+    tell(words_before, job.words)
     retried = _finish(job, executors, record, tell)
     seconds = time.perf_counter() - started
     counts = Counter({rule.name: 0 for rule in rules})
     for result in record.done.values():
         counts.update(result.counts)
     differing = sum(result.differing for result in record.done.values())
-    return SweepReport(dict(counts), differing, seconds, (WORDS - words_before) / seconds, resumed, retried)
+    return SweepReport(dict(counts), differing, seconds, (job.words - words_before) / seconds, resumed, retried)
 
 
 def sweep_chunk(job: SweepJob, chunk: int) -> ChunkResult:
@@ -155,7 +164,7 @@ def _finish(job: SweepJob, executors: Executors | None, record: Journal, tell: P
 def _here(job: SweepJob, todo: list[int], record: Journal, tell: Progress) -> None:
     for chunk in todo:
         record.add(sweep_chunk(job, chunk))
-        tell(record.words, WORDS)
+        tell(record.words, job.words)
 
 
 def _round(job: SweepJob, todo: list[int], executors: Executors, record: Journal, tell: Progress) -> Exception | None:
@@ -165,7 +174,7 @@ def _round(job: SweepJob, todo: list[int], executors: Executors, record: Journal
         futures = _submit(pool, job, todo)
         try:
             for future in as_completed(futures):
-                error = _record(future, record, tell)
+                error = _record(future, job, record, tell)
                 failure = error or failure
         except BaseException:
             for future in futures:
@@ -184,7 +193,7 @@ def _submit(pool: Executor, job: SweepJob, todo: list[int]) -> list[Future[Chunk
     return futures
 
 
-def _record(future: Future[ChunkResult], record: Journal, tell: Progress) -> Exception | None:
+def _record(future: Future[ChunkResult], job: SweepJob, record: Journal, tell: Progress) -> Exception | None:
     try:
         result = future.result()
     except TraplineError:
@@ -194,5 +203,5 @@ def _record(future: Future[ChunkResult], record: Journal, tell: Progress) -> Exc
     ) as error:  # whatever an executor raises for a worker that is gone: names differ from one to another
         return error
     record.add(result)
-    tell(record.words, WORDS)
+    tell(record.words, job.words)
     return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +45,9 @@ class WordMap:
         rules = table.in_force(release, features)
         if len(rules) > MAX_RULES:
             raise TableError(f"{table.where}: {len(rules)} rows in one release: expected at most {MAX_RULES}")
-        states = _states_of_upper_halves(rules)
-        columns, page_of = np.unique(states, axis=1, return_inverse=True)
-        pages = np.stack([_page(rules, column) for column in columns.T])
-        return cls(rules, page_of.reshape(-1).astype(np.intp), pages)
+        numbers: dict[bytes, int] = {}  # of pages, by what the rules make of an upper half
+        page_of = [numbers.setdefault(states, len(numbers)) for states in _states_of_upper_halves(rules)]
+        return cls(rules, np.array(page_of, dtype=np.intp), np.stack([_page(rules, states) for states in numbers]))
 
     def classify(self, words: Words) -> Bytes:
         """For each word the index of its row in `rules`, in an array of the same shape."""
@@ -74,8 +72,8 @@ class WordMap:
         return {rule.name: int(count) for rule, count in zip(self.rules, counts, strict=True)}
 
 
-def _states_of_upper_halves(rules: Sequence[Rule]) -> Bytes:
-    """What each rule makes of each upper half, a row per rule.
+def _states_of_upper_halves(rules: Sequence[Rule]) -> Iterator[bytes]:
+    """For each upper half what each rule makes of it, a byte per rule.
 
     0: it cannot match, or a rule before it takes the whole block. 1: it depends on the lower half. 2: so it does,
     but a bit of the upper half already meets the non-zero condition.
@@ -88,14 +86,16 @@ def _states_of_upper_halves(rules: Sequence[Rule]) -> Bytes:
         state[:] = np.where(fits & ~taken, np.where(met, 2, 1), 0)
         if not rule.mask % BLOCK:
             taken |= fits & met
-    return states
+    columns, height = states.T.tobytes(), len(rules)
+    return (columns[at : at + height] for at in range(0, len(columns), height))
 
 
-def _page(rules: Sequence[Rule], states: Bytes) -> Bytes:
+def _page(rules: Sequence[Rule], states: bytes) -> Bytes:
     """The index of the first rule that matches each lower half, given what the rules made of the upper one."""
     page = np.full(BLOCK, MAX_RULES, dtype=np.uint8)
-    for index in reversed(np.flatnonzero(states).tolist()):
-        rule = rules[index]
+    for index, rule in reversed(list(enumerate(rules))):
+        if not states[index]:
+            continue
         fits = (_HALVES & (rule.mask % BLOCK)) == rule.value % BLOCK
         if states[index] == 1:
             fits &= (_HALVES & (rule.nonzero % BLOCK)) != 0
@@ -126,6 +126,9 @@ class Difference:
             yield from range(upper << HALF_BITS | self.lower[0], (upper << HALF_BITS | self.lower[1]) + 1)
 
 
+Run = tuple[tuple[int, int], str, str]  # first and last lower half, the rows that decide
+
+
 class Comparison:
     """Two releases side by side.
 
@@ -145,12 +148,11 @@ class Comparison:
 
     def differences(self, blocks: range) -> Iterator[Difference]:
         """The words in `blocks` about which the releases differ; upper halves alike in that are taken together."""
-        pages = ((int(self.old.page_of[upper]), int(self.new.page_of[upper])) for upper in blocks)
-        for _, group in groupby(zip(blocks, pages, strict=True), key=itemgetter(1)):
-            uppers = [upper for upper, _ in group]
-            for first, last in _runs(self._differing(uppers[0]), self._rows(uppers[0])):
-                before, after = self._names(uppers[0] << HALF_BITS | first)
-                yield Difference((uppers[0], uppers[-1]), (first, last), before, after)
+        known: dict[tuple[int, int], tuple[Run, ...]] = {}
+        for runs, group in groupby(blocks, key=lambda upper: self._runs(upper, known)):
+            uppers = list(group)
+            for run in runs:
+                yield Difference((uppers[0], uppers[-1]), *run)
 
     def among(self, words: Iterable[int]) -> Iterator[tuple[int, str, str]]:
         """The given words that differ, each with the names of the rows that decide."""
@@ -164,6 +166,14 @@ class Comparison:
             self._old_answers[self.old.page_of[upper]] != self._new_answers[self.new.page_of[upper]]
         )
         return differ
+
+    def _runs(self, upper: int, known: dict[tuple[int, int], tuple[Run, ...]]) -> tuple[Run, ...]:
+        """The runs of lower halves that differ in a block, looked up in `known` by its pages."""
+        pages = int(self.old.page_of[upper]), int(self.new.page_of[upper])
+        if pages not in known:
+            runs = _runs(self._differing(upper), self._rows(upper))
+            known[pages] = tuple((run, *self._names(upper << HALF_BITS | run[0])) for run in runs)
+        return known[pages]
 
     def _rows(self, upper: int) -> NDArray[np.uint16]:
         old, new = self.old.pages[self.old.page_of[upper]], self.new.pages[self.new.page_of[upper]]
