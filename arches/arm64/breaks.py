@@ -28,7 +28,7 @@ CHANGEABLE = (
 )
 
 
-def may_change_live(old: bytes, new: bytes) -> bool:
+def may_change_live(addr: int, old: bytes, new: bytes) -> bool:
     """Whether a CPU that fetches meanwhile gets one or the other; for anything else it is CONSTRAINED UNPREDICTABLE."""
     return all(_changeable(int.from_bytes(word, "little")) for word in (old, new))
 

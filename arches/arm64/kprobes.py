@@ -42,7 +42,8 @@ async def kprobe_brk_handler(cpu: Percpu, regs: PtRegs) -> bool:
         return await kprobe_hit(p, regs, cpu)
     if NOT_FOUND_IS_HANDLED in cpu.kernel.variant.options:
         return claim(cpu, "no kprobe: return")  # Linux up to v6.1; the CPU fetches the address again
-    # Linux kernel commit 3b84efc066f8 ("arm64: kprobes: Return DBG_HOOK_ERROR if kprobes can not handle a BRK") (in v6.2)
+    # Linux kernel commit 3b84efc066f8 ("arm64: kprobes: Return DBG_HOOK_ERROR if kprobes can not handle a BRK")
+    # (in v6.2)
     return await breakpoint_is_gone(cpu, regs.pc, KPROBE_BREAK)
 
 
@@ -70,7 +71,7 @@ def irqs_enabled(daif: int) -> bool:
     return not daif & PSTATE_I
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes) -> bytes:
+def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
     """The copy, and the BRK that ends its step."""
     p.ainsn.restore = p.where + 4
     return p.opcode + STEP_BREAK

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from emu.explore.ops import load, store
 from emu.isa.site import Verdict
 from emu.kernel.handlers import call
-from emu.kernel.port import Action
 from emu.kernel.rcu import synchronize_rcu
 from emu.machine.frame import PtRegs
 
@@ -40,7 +39,7 @@ class ArchInsn:
 
     slot: int | None = None
     restore: int = 0
-    simulate: Action | None = None
+    simulate: Callable[[PtRegs], None] | None = None
     length: int = 0  # bytes of the probed instruction
     boostable: bool = False
 
@@ -156,10 +155,16 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     size = kernel.arch.insn_size(site.insn)
     p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(decision.boostable))
     if decision.verdict is Verdict.SIMULATE and decision.action is not None:
-        p.ainsn.simulate = kernel.variant.actions[decision.action]
+        p.ainsn.simulate = bind(kernel, p, decision.action)
         if not kernel.arch.port.slot_for_simulated:
             return 0
     return kernel.slots.fill(p, site.insn[size:])
+
+
+def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], None]:
+    """The variant's simulation routine, for this probe."""
+    routine, operand, addr = kernel.variant.actions[action], kernel.arch.port.operand(p.opcode), p.where
+    return lambda regs: routine(regs, operand, addr)
 
 
 async def arm_kprobe(kernel: Kernel, p: Kprobe) -> None:

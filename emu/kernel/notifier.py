@@ -24,8 +24,8 @@ class DieNotifier:
 def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
     """Whether a notifier claimed the event (NOTIFY_STOP); kprobes has its own call sites in the handlers."""
     kernel = cpu.kernel
+    kernel.note("passed-on")
     for notifier in kernel.die_chain:
-        kernel.note("passed-on")
         kernel.log(cpu, f"notify_die({event}): {notifier.name}")
         if notifier.call(event, cpu, regs):
             return True

@@ -36,6 +36,7 @@ class PrevKprobe:
     kp: Kprobe | None = None
     status: KprobeStatus = KprobeStatus.NONE
     saved_status: int = 0
+    saved_epc: int = 0
 
 
 @dataclass
@@ -45,6 +46,7 @@ class KprobeCtlblk:
     status: KprobeStatus = KprobeStatus.NONE
     saved_status: int = 0
     prev_kprobe: PrevKprobe | None = None
+    saved_epc: int = 0  # MIPS: where the breakpoint was
     match_addr: int | None = None  # C-SKY ss_ctx: where the trace trap must arrive
     target_epc: int | None = None  # MIPS: where a probed branch goes
     skip_delayslot: bool = False  # MIPS: SKIP_DELAYSLOT in kcb->flags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emu.isa.site import Release
 from emu.machine.cpu import Cpu, Trap
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from emu.kernel.kprobes import Kprobe
     from emu.kernel.percpu import KprobeStatus, Percpu
 
-Action = Callable[[PtRegs, int, int], None]
-"""A simulation routine: (regs, instruction word, address of the probe)."""
+Action = Callable[[PtRegs, Any, int], None]
+"""A simulation routine: (regs, instruction, address of the probe); the instruction as `Port.operand` gives it."""
+
+
+def as_word(opcode: bytes) -> int:
+    """An instruction as the little-endian word that most routines take."""
+    return int.from_bytes(opcode, "little")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Variant:
     """One version of an architecture's kprobe code; `release` None means the newest known.
 
     `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
-    probe is unrecoverable. `options` are switches that only the architecture's own handlers read.
+    probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are switches that only the architecture's own handlers read.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Variant:
     trap: Callable[[Percpu, PtRegs, Trap], Awaitable[None]]
     actions: Mapping[str, Action]
     options: frozenset[str] = field(default_factory=frozenset)
+    stuck_reentry: frozenset[KprobeStatus] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True)
@@ -56,21 +62,25 @@ class StepOps:
 class Port:
     """The kernel side of one architecture.
 
-    `fill_slot(p, addr_of_slot, following)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None if no copy
-    can be made; `following` is the original text behind the probed instruction. `slot_for_simulated`: simulated
+    `fill_slot(p, addr_of_slot, following, options)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None if no
+    copy can be made; `following` is the original text behind the probed instruction, `options` are the variant's.
+    `operand` turns the probed bytes into what simulation routines take. `step` is None where the architecture does
+    not share the state machine (MIPS). `frees_slots`: arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated
     instructions have a slot too (MIPS steps the delay slot there). `flush` says what makes new text visible to the
     other CPUs after a live store: `broadcast` (the instruction does it), `ipi` (each CPU must take an interrupt) or
     `local` (nothing does).
-    `may_change_live(old, new)` is what the architecture promises to a CPU that fetches while text changes.
+    `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
     """
 
     make_cpu: Callable[[int, Memory], Cpu]
     irqs_enabled: Callable[[int], bool]
     slot_size: int
-    fill_slot: Callable[[Kprobe, int, bytes], bytes | None]
-    step: StepOps
+    fill_slot: Callable[[Kprobe, int, bytes, frozenset[str]], bytes | None]
+    step: StepOps | None
     flush: str
-    may_change_live: Callable[[bytes, bytes], bool]
+    may_change_live: Callable[[int, bytes, bytes], bool]
     variants: Mapping[str, Variant]
+    operand: Callable[[bytes], Any] = as_word
     slot_for_simulated: bool = False
+    frees_slots: bool = True
     patchings: tuple[str, ...] = ("live", "stop_machine")

@@ -24,7 +24,7 @@ class InsnSlots:
         if not self._free:
             return -errno.ENOMEM
         slot = self._base + self._free[-1] * self._stride
-        data = self._kernel.arch.port.fill_slot(p, slot, following)
+        data = self._kernel.arch.port.fill_slot(p, slot, following, self._kernel.variant.options)
         if data is None:
             return -errno.EINVAL
         self._free.pop()
@@ -37,7 +37,7 @@ class InsnSlots:
         return 0
 
     def free(self, p: Kprobe) -> None:
-        if p.ainsn.slot is not None:
+        if p.ainsn.slot is not None and self._kernel.arch.port.frees_slots:
             self._free.append((p.ainsn.slot - self._base) // self._stride)
             self._free.sort(reverse=True)
             p.ainsn.slot = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, kprobes_inc_nmissed_count
 from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
+from emu.kernel.port import StepOps
 from emu.kernel.traps import die
 from emu.machine.frame import PtRegs
 
@@ -25,7 +26,7 @@ async def kprobe_hit(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
         await setup_singlestep(p, regs, cpu, reenter=False)
     else:
         cpu.current_kprobe = None
-        cpu.kernel.arch.port.step.done(cpu)
+        step_ops(cpu).done(cpu)
     return True
 
 
@@ -33,6 +34,9 @@ async def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     """Another probe was hit while one is running: it is missed, but its instruction is executed."""
     if cpu.kprobe_ctlblk.status in cpu.kernel.variant.fatal_reentry:
         die(cpu, regs, "failed to recover from reentered kprobes")
+    if cpu.kprobe_ctlblk.status in cpu.kernel.variant.stuck_reentry:
+        cpu.kernel.log(cpu, "WARN: failed to recover from reentered kprobes")
+        return True
     kprobes_inc_nmissed_count(p)
     cpu.kernel.note("missed")
     cpu.kernel.log(cpu, "kprobe re-entered: nmissed")
@@ -48,11 +52,11 @@ async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: boo
     else:
         kcb.status = KprobeStatus.HIT_SS
     if p.ainsn.slot is not None:
-        cpu.kernel.arch.port.step.prepare(cpu, regs, p)
+        step_ops(cpu).prepare(cpu, regs, p)
         return
     assert p.ainsn.simulate is not None
     cpu.kernel.log(cpu, "simulate")
-    p.ainsn.simulate(regs, int.from_bytes(p.opcode, "little"), p.where)
+    p.ainsn.simulate(regs)
     await post_kprobe_handler(p, regs, cpu)
 
 
@@ -68,7 +72,13 @@ async def post_kprobe_handler(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
             cpu.kernel.log(cpu, "post_handler")
             await call(p.post_handler, p, regs, 0)
         cpu.current_kprobe = None
-    cpu.kernel.arch.port.step.done(cpu)
+    step_ops(cpu).done(cpu)
+
+
+def step_ops(cpu: Percpu) -> StepOps:
+    step = cpu.kernel.arch.port.step
+    assert step is not None, "an architecture without StepOps has a state machine of its own"
+    return step
 
 
 def stepping(cpu: Percpu) -> bool:
@@ -83,7 +93,7 @@ async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
     if p is None or not stepping(cpu) or p.ainsn.slot is None or regs.pc != p.ainsn.slot + p.ainsn.length:
         return False
     cpu.kernel.log(cpu, "single step done")
-    cpu.kernel.arch.port.step.restore(cpu, regs)
+    step_ops(cpu).restore(cpu, regs)
     await post_kprobe_handler(p, regs, cpu)
     return True
 

@@ -26,7 +26,7 @@ class Text:
         old = memory.read(addr, len(data))
         memory.write(addr, data)
         self._kernel.changed()
-        if live and not self._kernel.arch.port.may_change_live(old, data):
+        if live and not self._kernel.arch.port.may_change_live(addr, old, data):
             self._in_flux[addr] = (old, data)
         if self._coherent:
             self.sync_all(addr, len(data))

@@ -37,7 +37,7 @@ class Machine:
         self._start: tuple[list[bytes], list[Any]] | None = None
 
     def _after_text(self) -> int:
-        """The first free page behind the text, so that a copy's pc-relative reach is hardly less than the original's."""
+        """The first free page behind the text, so that a copy reaches what the original did."""
         taken = sorted((r.base, r.end) for r in self.memory.regions)
         page = min(r.end for r in self.memory.regions if r.executable)
         for base, end in taken:
@@ -47,7 +47,7 @@ class Machine:
 
     def _bug_table(self) -> Mapping[int, int]:
         """Address of each BUG word to its flags (1 is WARN)."""
-        start, end = self.image.find("bug_table_start"), self.image.find("bug_table_end")
+        start, end = self.address_of("bug_table_start"), self.address_of("bug_table_end")
         if start is None or end is None:
             return {}
         size = self.arch.elf_class // 8
@@ -55,10 +55,16 @@ class Machine:
         return {self.memory.load(at, size): self.memory.load(at + size, size) for at in entries}
 
     def _shared_range(self) -> range:
-        start, end = self.image.find("shared_start"), self.image.find("shared_end")
+        start, end = self.address_of("shared_start"), self.address_of("shared_end")
         return range(start, end) if start is not None and end is not None else range(0)
 
+    def address_of(self, name: str) -> int | None:
+        """A symbol's address, None if the image has no such symbol."""
+        found = self.image.symbols.get(name)
+        return found.address if found is not None else None
+
     def symbol(self, name: str) -> int:
+        """A symbol's address; ImageError if there is none."""
         return self.image.symbol(name).address
 
     # State

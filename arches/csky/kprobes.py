@@ -1,0 +1,112 @@
+"""C-SKY's kprobe handlers, and the traps that lead to them (arch/csky/kernel/traps.c, probes/kprobes.c).
+
+The breakpoint 0x1464 is no instruction, so it arrives as an illegal one. A copy is stepped by the trace mode of PSR,
+which traps after one instruction, not by a second breakpoint. Known defects are kept; the option `fixed` removes them.
+"""
+
+from __future__ import annotations
+
+from arches.csky.registers import PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
+from emu.explore.ops import load
+from emu.kernel.kprobes import Kprobe, get_kprobe
+from emu.kernel.notifier import notify_die
+from emu.kernel.percpu import Percpu
+from emu.kernel.port import StepOps
+from emu.kernel.recheck import breakpoint_is_gone, claim
+from emu.kernel.state_machine import kprobe_hit, post_kprobe_handler
+from emu.kernel.traps import die
+from emu.machine.cpu import Trap, TrapKind
+from emu.machine.frame import PtRegs
+
+USR_BKPT = (0x1464).to_bytes(2, "little")
+"""An unallocated 16-bit opcode (asm/ptrace.h), so no table has it; shared by kprobes, uprobes and gdbserver."""
+
+FIXED = "fixed"  # option of a variant: with the defects of the step and of do_trap_illinsn mended
+
+
+async def trap_c(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
+    """By the vector: 4 is an illegal instruction, 6 the trace, 7 bkpt."""
+    if trap.kind is TrapKind.ILLEGAL:
+        await do_trap_illinsn(cpu, regs)
+    elif trap.kind in (TrapKind.TRACE, TrapKind.BREAK):
+        await do_trap_bkpt(cpu, regs)
+    else:
+        die(cpu, regs, f"unexpected exception: {trap.kind.value}")
+
+
+async def do_trap_illinsn(cpu: Percpu, regs: PtRegs) -> None:
+    """kprobes, uprobes, and then the halfword at the pc: in Linux since 2020 the test is the wrong way round."""
+    kernel, addr = cpu.kernel, regs.pc
+    if await kprobe_breakpoint_handler(cpu, regs) or notify_die("uprobe_breakpoint", cpu, regs):
+        return
+    await load(kernel.text_name(addr))
+    is_bkpt = kernel.text.read(addr, 2) == USR_BKPT
+    if is_bkpt == (FIXED in kernel.variant.options):
+        claim(cpu, "SIGTRAP to current: return")  # the CPU fetches the same address again
+        return
+    die(cpu, regs, "Oops: illegal instruction")
+
+
+async def kprobe_breakpoint_handler(cpu: Percpu, regs: PtRegs) -> bool:
+    """False only if no kprobe is found."""
+    addr = regs.pc
+    p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
+    if p is not None:
+        return await kprobe_hit(p, regs, cpu)
+    return await breakpoint_is_gone(cpu, addr, USR_BKPT)
+
+
+async def do_trap_bkpt(cpu: Percpu, regs: PtRegs) -> None:
+    """The trace trap of a step; bkpt (BUG) and stray traces end here."""
+    if await kprobe_single_step_handler(cpu, regs) or notify_die("uprobe_single_step", cpu, regs):
+        return
+    die(cpu, regs, "Oops: illegal trap" if regs.trap is None or regs.trap.kind is TrapKind.TRACE else "kernel BUG")
+
+
+async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
+    """Accepted where the step must end, whoever is current."""
+    kcb, p = cpu.kprobe_ctlblk, cpu.current_kprobe
+    if kcb.match_addr is None or kcb.match_addr != regs.pc:
+        return False
+    cpu.kernel.log(cpu, "single step done")
+    kcb.match_addr = None
+    restore_psr(cpu, regs)
+    if p is not None:
+        await post_kprobe_handler(p, regs, cpu)
+    return True
+
+
+def prepare_singlestep(cpu: Percpu, regs: PtRegs, p: Kprobe) -> None:
+    """kprobes_save_local_irqflag and set_ss_context: the whole PSR is saved, IE cleared, and trace mode set."""
+    assert p.ainsn.slot is not None
+    kcb = cpu.kprobe_ctlblk
+    kcb.saved_status, kcb.match_addr = regs.status, p.ainsn.slot + p.ainsn.length
+    regs.status = regs.status & ~(PSR_IE | PSR_TM) | PSR_TM_STEP
+    regs.pc = p.ainsn.slot
+
+
+def restore_psr(cpu: Percpu, regs: PtRegs) -> None:
+    """The whole saved image is put back, so the C flag that a stepped compare set is lost."""
+    saved = cpu.kprobe_ctlblk.saved_status & ~PSR_TM
+    mended = FIXED in cpu.kernel.variant.options
+    regs.status = saved & ~PSR_C | regs.status & PSR_C if mended else saved
+
+
+def done(cpu: Percpu) -> None:
+    """Preemption is not counted here: interrupts are off."""
+
+
+STEP = StepOps(prepare_singlestep, restore_psr, done)
+
+
+def irqs_enabled(psr: int) -> bool:
+    return bool(psr & PSR_IE)
+
+
+def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
+    """The first halfword only: patch_text stores no more, and the second is what the slot held before.
+
+    `fixed` copies all of it, as a patch of 2022 did that was not taken.
+    """
+    p.ainsn.restore = p.where + len(p.opcode)
+    return p.opcode if FIXED in options else p.opcode[:2]

@@ -1,0 +1,61 @@
+"""MIPS (MIPS32, little endian)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arches.mips import isa, kprobes, traps
+from arches.mips.breaks import KPROBE_BREAK
+from arches.mips.simulate import ACTIONS
+from arches.mips.verdict import decide
+from emu.isa.arch import Arch
+from emu.kernel.port import Port, Variant
+from emu.kernel.variants import with_and_without_recheck
+
+MAINLINE = Variant(
+    name="mainline",
+    title="newest: the comparison is still there in every version seen",
+    release=None,
+    patching="live",
+    rechecks_word=True,
+    fatal_reentry=frozenset(),
+    trap=traps.do_bp,
+    actions=ACTIONS,
+)
+SEED = replace(MAINLINE, name="seed", title="Linux 6.1, as in the mail", release=(6, 1))
+FIXED = replace(
+    MAINLINE,
+    name="fixed",
+    title="what if: newest, with the step of branches mended",
+    options=frozenset({kprobes.FIXED}),
+)
+
+ARCH = Arch(
+    name="mips",
+    title="MIPS32 (little endian)",
+    elf_machine="EM_MIPS",
+    elf_class=32,
+    registers=isa.REGISTERS,
+    insn_sizes=(4,),
+    insn_size=isa.insn_size,
+    disassemble=isa.disassemble,
+    assemble=isa.assemble,
+    decide=decide,
+    word=isa.word,
+    parse_word=isa.parse_word,
+    kprobe_break=lambda insn: KPROBE_BREAK,
+    memory_operands=getattr(isa, "memory_operands", lambda insn, addr: ()),
+    port=Port(
+        make_cpu=isa.make_cpu,
+        irqs_enabled=kprobes.irqs_enabled,
+        slot_size=8,
+        fill_slot=kprobes.fill_slot,
+        step=None,
+        flush="ipi",
+        may_change_live=lambda addr, old, new: addr % 4 == 0,
+        variants=with_and_without_recheck(MAINLINE, SEED, FIXED),
+        slot_for_simulated=True,
+    ),
+    aliases=("mips32", "mips32el", "mipsel"),
+    features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
+)

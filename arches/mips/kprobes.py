@@ -1,0 +1,154 @@
+"""MIPS's kprobe handlers (arch/mips/kernel/kprobes.c): a state machine of their own.
+
+A probed branch is evaluated in software, and the instruction in its delay slot is stepped, or skipped if it is a nop.
+Known defects are kept (the option `fixed` removes them): see `finish_skipped` and `evaluate_branch`.
+"""
+
+from __future__ import annotations
+
+from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
+from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
+from arches.mips.verdict import has_delay_slot
+from emu.kernel.handlers import call
+from emu.kernel.kprobes import Kprobe, get_kprobe, kprobes_inc_nmissed_count
+from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
+from emu.kernel.recheck import breakpoint_is_gone
+from emu.machine.frame import PtRegs
+
+ST0_IE = 1
+FIXED = "fixed"  # option of a variant: with the defects of the step mended
+
+
+async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
+    """The break of a kprobe. Preemption stays disabled from here until the step is done."""
+    addr, kcb = regs.pc, cpu.kprobe_ctlblk
+    cpu.preempt_count += 1
+    p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
+    if cpu.current_kprobe is not None and p is not None:
+        return reenter_kprobe(p, regs, cpu)
+    if p is None:
+        gone = await breakpoint_is_gone(cpu, addr, KPROBE_BREAK)
+        cpu.preempt_count -= 1
+        return gone
+    set_current_kprobe(p, regs, cpu)
+    kcb.status = KprobeStatus.HIT_ACTIVE
+    cpu.kernel.note("hit")
+    cpu.kernel.log(cpu, "kprobe hit: pre_handler")
+    if p.pre_handler is not None and await call(p.pre_handler, p, regs):
+        cpu.current_kprobe = None
+        cpu.preempt_count -= 1
+        return True
+    prepare_singlestep(p, regs, cpu)
+    if kcb.skip_delayslot:
+        await finish_skipped(p, regs, cpu)
+    else:
+        kcb.status = KprobeStatus.HIT_SS
+    return True
+
+
+def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
+    """Another probe was hit while one is running: at any depth, with one place to save the previous one."""
+    kcb = cpu.kprobe_ctlblk
+    if kcb.status is KprobeStatus.HIT_SS and p.opcode == KPROBE_BREAK:
+        regs.status = regs.status & ~ST0_IE | kcb.saved_status
+        cpu.preempt_count -= 1
+        return False
+    kcb.prev_kprobe = PrevKprobe(cpu.current_kprobe, kcb.status, kcb.saved_status, kcb.saved_epc)
+    set_current_kprobe(p, regs, cpu)
+    kprobes_inc_nmissed_count(p)
+    cpu.kernel.note("missed")
+    cpu.kernel.log(cpu, "kprobe re-entered: nmissed")
+    prepare_singlestep(p, regs, cpu)
+    kcb.status = KprobeStatus.REENTER
+    if kcb.skip_delayslot:
+        resume_execution(p, regs, cpu)
+        restore_previous_kprobe(cpu)
+        cpu.preempt_count -= 1
+    return True
+
+
+def set_current_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    kcb = cpu.kprobe_ctlblk
+    cpu.current_kprobe = p
+    kcb.saved_status, kcb.saved_epc = regs.status & ST0_IE, regs.pc
+
+
+def restore_previous_kprobe(cpu: Percpu) -> None:
+    kcb, before = cpu.kprobe_ctlblk, cpu.kprobe_ctlblk.prev_kprobe
+    assert before is not None
+    cpu.current_kprobe, kcb.status = before.kp, before.status
+    kcb.saved_status, kcb.saved_epc = before.saved_status, before.saved_epc
+
+
+def prepare_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    """EPC ends at the slot in all cases, even for a probed break that was meant to be stepped in place."""
+    assert p.ainsn.slot is not None
+    regs.status &= ~ST0_IE
+    if is_branch(p):
+        evaluate_branch(p, regs, cpu)
+    elif FIXED in cpu.kernel.variant.options:
+        cpu.kprobe_ctlblk.skip_delayslot = False  # in Linux a branch's flag leaks to the next probe on this CPU
+    regs.pc = p.ainsn.slot
+
+
+def is_branch(p: Kprobe) -> bool:
+    return has_delay_slot(int.from_bytes(p.opcode, "little"))
+
+
+def evaluate_branch(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    """Where the branch goes, and whether the delay slot is skipped: a nop's, or, wrongly, a taken likely branch's."""
+    kcb, fixed = cpu.kprobe_ctlblk, FIXED in cpu.kernel.variant.options
+    evaluate = compute_return_epc_fixed if fixed else compute_return_epc_for_insn
+    branch = evaluate(regs, int.from_bytes(p.opcode, "little"), p.where)
+    in_delay_slot = cpu.kernel.text.read(p.ainsn.slot or 0, 4)
+    kcb.skip_delayslot = in_delay_slot == bytes(4) or (branch.annulled if fixed else branch.likely_taken)
+    kcb.target_epc = branch.target
+    cpu.kernel.log(cpu, "branch evaluated" + (", delay slot skipped" if kcb.skip_delayslot else ""))
+
+
+async def finish_skipped(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    """SKIP_DELAYSLOT: no step. Linux forgets to reset the current kprobe and to put the interrupt enable back, so
+    this CPU goes on with interrupts off and takes every later probe for a nested one."""
+    cpu.kprobe_ctlblk.status = KprobeStatus.HIT_SSDONE
+    if p.post_handler is not None:
+        await call(p.post_handler, p, regs, 0)
+    resume_execution(p, regs, cpu)
+    if FIXED in cpu.kernel.variant.options:
+        regs.status |= cpu.kprobe_ctlblk.saved_status
+        cpu.current_kprobe = None
+    cpu.preempt_count -= 1
+
+
+def resume_execution(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
+    kcb = cpu.kprobe_ctlblk
+    target = kcb.target_epc if is_branch(p) else kcb.saved_epc + 4
+    regs.pc = target if target is not None else kcb.saved_epc
+
+
+async def post_kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
+    """The break behind the copy. The post_handler runs before EPC is put right, so it sees an address in the slot."""
+    p, kcb = cpu.current_kprobe, cpu.kprobe_ctlblk
+    if p is None:
+        return False
+    cpu.kernel.log(cpu, "single step done")
+    if kcb.status is not KprobeStatus.REENTER and p.post_handler is not None:
+        kcb.status = KprobeStatus.HIT_SSDONE
+        await call(p.post_handler, p, regs, 0)
+    resume_execution(p, regs, cpu)
+    regs.status |= kcb.saved_status
+    if kcb.status is KprobeStatus.REENTER:
+        restore_previous_kprobe(cpu)
+    else:
+        cpu.current_kprobe = None
+    cpu.preempt_count -= 1
+    return True
+
+
+def irqs_enabled(cp0_status: int) -> bool:
+    return bool(cp0_status & ST0_IE)
+
+
+def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes | None:
+    """The instruction, or the one in its delay slot, and the break that ends the step."""
+    copied = following[:4] if is_branch(p) else p.opcode
+    return copied + STEP_BREAK if len(copied) == 4 else None

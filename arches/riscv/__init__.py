@@ -1,0 +1,62 @@
+"""RISC-V (RV64IMAC, little endian)."""
+
+from __future__ import annotations
+
+from arches.riscv import isa, kprobes
+from arches.riscv.breaks import kprobe_break, may_change_live
+from arches.riscv.simulate import ACTIONS
+from arches.riscv.verdict import decide
+from emu.isa.arch import Arch
+from emu.kernel.percpu import KprobeStatus
+from emu.kernel.port import Port, Variant
+from emu.kernel.variants import with_and_without_recheck
+
+MAINLINE = Variant(
+    name="mainline",
+    title="newest: no kprobe found goes on to kgdb, BUG and death",
+    release=None,
+    patching="stop_machine",
+    rechecks_word=False,
+    fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
+    trap=kprobes.do_trap_break,
+    actions=ACTIONS,
+)
+SEED = Variant(
+    name="seed",
+    title="Linux 6.1, as in the mail",
+    release=(6, 1),
+    patching="stop_machine",
+    rechecks_word=False,
+    fatal_reentry=MAINLINE.fatal_reentry,
+    trap=kprobes.do_trap_break,
+    actions=ACTIONS,
+)
+
+ARCH = Arch(
+    name="riscv",
+    title="RISC-V (RV64IMAC)",
+    elf_machine="EM_RISCV",
+    elf_class=64,
+    registers=isa.REGISTERS,
+    insn_sizes=(2, 4),
+    insn_size=isa.insn_size,
+    disassemble=isa.disassemble,
+    assemble=isa.assemble,
+    decide=decide,
+    word=isa.word,
+    parse_word=isa.parse_word,
+    kprobe_break=kprobe_break,
+    memory_operands=getattr(isa, "memory_operands", lambda insn, addr: ()),
+    port=Port(
+        make_cpu=isa.make_cpu,
+        irqs_enabled=kprobes.irqs_enabled,
+        slot_size=8,
+        fill_slot=kprobes.fill_slot,
+        step=kprobes.STEP,
+        flush="broadcast",
+        may_change_live=may_change_live,
+        variants=with_and_without_recheck(MAINLINE, SEED),
+        frees_slots=False,
+    ),
+    aliases=("riscv64",),
+)
