@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from arches.x86.opcodes import Shape, decode, shape_of, shapes
+from arches.x86.opcodes import Shape, decode, decode_fields, shape_of, shapes
 from arches.x86.rules import Pattern, Rule, find_rule, rules
 from emu.errors import UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
@@ -109,7 +109,7 @@ def _encoding(shape: Shape, opcode: bytes, rng: Random) -> bytes:
     modrm = bytes([_modrm(shape, rng)]) if shape.modrm else b""
     head = _prefixes(shape, opcode, modrm, rng) + opcode + modrm
     padded = head + rng.randbytes(15 - len(head)) if len(head) < 15 else head
-    insn = decode(padded)
+    insn = decode_fields(padded)
     if insn is None:
         return padded
     return _keep_near(insn, rng)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arches.x86.opcodes import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode, shape_of
+from arches.x86.opcodes import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
 from arches.x86.rules import Rule, find_rule
 from emu.isa.capstone_text import X86Insn
 from emu.isa.site import Decision, Release, Site, Verdict
@@ -40,7 +40,7 @@ def decide(site: Site, release: Release | None) -> Decision:
     Without `site.symbol` the address is taken for an instruction boundary. Feature `cfi` is a kernel built
     with CFI checks.
     """
-    insn = decode(site.insn, site.addr, release)
+    insn = decode_fields(site.insn, site.addr, release)
     return _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
 
 
@@ -91,7 +91,7 @@ def _walk(site: Site, symbol: int, release: Release | None) -> str | None:
     """Why the address is no boundary: decode from the symbol's start until it is reached exactly."""
     at = last = symbol
     while at < site.addr:
-        insn = decode(_window(site.read, at), 0, release)
+        insn = decode_fields(_window(site.read, at), 0, release)
         if insn is None:
             return f"nothing can be decoded at {at:#x}, on the way from the symbol's start"
         if insn.opcode == INT3 and not _since(release, INT3_PADDING_ALLOWED):
