@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 
 from arches.x86.examples import examples, opcode_rows
-from arches.x86.opcodes import MAX_INSN_LENGTH, decode, shape_of, split_prefixes
+from arches.x86.opcodes import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
 from arches.x86.verdict import decide
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
 from emu.isa.site import Site, Verdict
@@ -219,7 +219,7 @@ def cases(codes: list[bytes]) -> Iterator[Case]:
     llvm = llvm_first(codes)
     for number, code in enumerate(codes):
         size, text = llvm[number]
-        yield Case(code, decode(code), insn_length(code), size, text)
+        yield Case(code, decode_fields(code), insn_length(code), size, text)
 
 
 def judge(case: Case) -> str:
