@@ -84,7 +84,7 @@ class Difference:
 
 
 def _starts_with_prefix(case: Case) -> bool:
-    return case.text in PREFIX_WORDS
+    return bool(case.text) and PREFIX_WORDS.issuperset(case.text.split())
 
 
 def _ignores_66(case: Case) -> bool:
