@@ -21,22 +21,19 @@ Simulate = Callable[[PtRegs, int, int], None]
 _D = mask(64)
 _RA = 1
 
-PCADDI, PCALAU12I, PCADDU12I, PCADDU18I = 0x0C, 0x0D, 0x0E, 0x0F  # bits 31:25
+PCADDI, PCALAU12I, PCADDU18I = 0x0C, 0x0D, 0x0F  # bits 31:25; the fourth is pcaddu12i, 0x0e
 BEQZ, BNEZ, JIRL, B, BL = 0x10, 0x11, 0x13, 0x14, 0x15  # bits 31:26
 BEQ, BNE, BLT, BGE, BLTU, BGEU = range(0x16, 0x1C)
 
 
 def _pc_relative(insn: int, addr: int) -> int:
     imm = field(insn, 24, 5)
-    match insn >> 25:
-        case 0x0C:  # pcaddi
-            return addr + sext(imm << 2, 22)
-        case 0x0D:  # pcalau12i
-            return (addr + sext(imm << 12, 32)) & ~0xFFF
-        case 0x0E:  # pcaddu12i
-            return addr + sext(imm << 12, 32)
-        case _:  # pcaddu18i
-            return addr + sext(imm << 18, 38)
+    if insn >> 25 == PCADDI:
+        return addr + sext(imm << 2, 22)
+    if insn >> 25 == PCADDU18I:
+        return addr + sext(imm << 18, 38)
+    page = addr + sext(imm << 12, 32)
+    return page & ~0xFFF if insn >> 25 == PCALAU12I else page
 
 
 def _write_address(regs: PtRegs, insn: int, addr: int, value: int) -> None:

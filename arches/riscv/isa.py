@@ -7,7 +7,9 @@ its own status is the soft register `sstatus`. Numbers are from the RISC-V Instr
 from __future__ import annotations
 
 from arches.riscv.accesses import memory_operands
-from emu.errors import DecodeError, EncodeError
+from arches.riscv.asm import assemble
+from arches.riscv.operands import FPR_NAMES, GPR_NAMES
+from emu.errors import DecodeError
 from emu.isa import capstone_text
 from emu.isa.arch import RegisterFile
 from emu.isa.words import parse_number
@@ -29,29 +31,11 @@ __all__ = [
 ]
 
 DECODER = capstone_text.Decoder("RISCV", ("RISCV64", "RISCVC"))
-ABI_NAMES = (
-    *("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1"),
-    *(f"a{n}" for n in range(8)),
-    *(f"s{n}" for n in range(2, 12)),
-    *("t3", "t4", "t5", "t6"),
-)
-"""The psABI's names of x0..x31."""
-
 FP = tuple(f"f{n}" for n in range(32))
-FP_ABI_NAMES = (
-    *(f"ft{n}" for n in range(8)),
-    *("fs0", "fs1"),
-    *(f"fa{n}" for n in range(8)),
-    *(f"fs{n}" for n in range(2, 12)),
-    *(f"ft{n}" for n in range(8, 12)),
-)
-
 REGISTERS = RegisterFile(
     bits=64,
     gpr=tuple(f"x{n}" for n in range(32)),
-    aliases={name: f"x{n}" for n, name in enumerate(ABI_NAMES)}
-    | {"fp": "x8"}
-    | dict(zip(FP_ABI_NAMES, FP, strict=True)),
+    aliases={name: f"x{n}" for n, name in enumerate(GPR_NAMES)} | {"fp": "x8"} | dict(zip(FPR_NAMES, FP, strict=True)),
     status="sstatus",
     arguments=tuple(f"x{n}" for n in range(10, 18)),
     result="x10",
@@ -140,8 +124,3 @@ def parse_word(text: str) -> bytes:
 def disassemble(insn: bytes, addr: int) -> str:
     """Capstone's text, where branches have distances; DecodeError if it knows no such instruction."""
     return capstone_text.disassemble(DECODER, insn[: insn_size(insn)], addr)
-
-
-def assemble(text: str, addr: int) -> bytes:
-    """EncodeError: Keystone has no RISC-V."""
-    raise EncodeError(f"{text!r} at {addr:#x}: expected an architecture with an assembler; RISC-V has none yet")
