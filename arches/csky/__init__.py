@@ -1,1 +1,61 @@
-"""C-SKY abiv2, little endian, CK810 class; ldex and stex as on the CK860."""
+"""C-SKY (abiv2, little endian, CK810 class)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arches.csky import isa, kprobes
+from arches.csky.accesses import memory_operands
+from arches.csky.simulate import ACTIONS, FIXED
+from arches.csky.verdict import decide
+from emu.isa.arch import Arch
+from emu.kernel.percpu import KprobeStatus
+from emu.kernel.port import Port, Variant
+from emu.kernel.variants import with_and_without_recheck
+
+MAINLINE = Variant(
+    name="mainline",
+    title="newest (v6.12): do_trap_illinsn's test is inverted since 2020",
+    release=None,
+    patching="stop_machine",
+    rechecks_word=False,
+    fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
+    trap=kprobes.trap_c,
+    actions=ACTIONS,
+)
+SEED = replace(MAINLINE, name="seed", title="Linux 6.1, as in the mail", release=(6, 1))
+MENDED = replace(
+    MAINLINE,
+    name="fixed",
+    title="what if: newest, with do_trap_illinsn's test, the slot, the C flag and the simulations mended",
+    actions={**ACTIONS, **FIXED},
+    options=frozenset({kprobes.FIXED}),
+)
+
+ARCH = Arch(
+    name="csky",
+    title="C-SKY (abiv2)",
+    elf_machine="EM_CSKY",
+    elf_class=32,
+    registers=isa.REGISTERS,
+    insn_sizes=(2, 4),
+    insn_size=isa.insn_size,
+    disassemble=isa.disassemble,
+    assemble=isa.assemble,
+    decide=decide,
+    word=isa.word,
+    parse_word=isa.parse_word,
+    kprobe_break=lambda insn: kprobes.USR_BKPT,
+    memory_operands=memory_operands,
+    port=Port(
+        make_cpu=isa.make_cpu,
+        irqs_enabled=kprobes.irqs_enabled,
+        slot_size=4,
+        fill_slot=kprobes.fill_slot,
+        step=kprobes.STEP,
+        flush="local",
+        may_change_live=lambda addr, old, new: True,
+        variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
+    ),
+    aliases=("ck810", "cskyv2"),
+)

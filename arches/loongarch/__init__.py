@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arches.loongarch import isa, kprobes
+from arches.loongarch.accesses import memory_operands
 from arches.loongarch.breaks import KPROBE_BREAK
-from arches.loongarch.operands import memory_operands
 from arches.loongarch.simulate import ACTIONS, FIXED
 from arches.loongarch.verdict import decide
 from emu.isa.arch import Arch
@@ -39,7 +39,7 @@ SEED = replace(
     title="the Loongson tree of 2022, as in the mail: do_bp turns interrupts on whatever they were",
     release=(6, 1),
     patching="live",
-    options=frozenset({kprobes.UNCONDITIONAL_STI}),
+    options=frozenset({kprobes.UNCONDITIONAL_STI, kprobes.BY_NOTIFIER}),
 )
 MENDED = replace(
     MAINLINE,
@@ -62,7 +62,7 @@ ARCH = Arch(
     word=isa.word,
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: KPROBE_BREAK,
-    memory_operands=lambda insn, addr: memory_operands(isa.TABLE, insn),
+    memory_operands=memory_operands,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

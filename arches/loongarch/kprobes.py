@@ -19,6 +19,7 @@ from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
 
+BY_NOTIFIER = "by-notifier"  # option of a variant: kprobes is the first of the die notifiers, as before 6.3
 UNCONDITIONAL_STI = "unconditional-sti"  # option of a variant: as before 6.3
 
 
@@ -37,10 +38,13 @@ async def do_bp(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
 
 async def dispatch(cpu: Percpu, regs: PtRegs, code: int) -> bool:
     """Whether somebody claimed the break."""
+    by_notifier = BY_NOTIFIER in cpu.kernel.variant.options
     if code == BRK_KPROBE_BP:
-        return await kprobe_breakpoint_handler(cpu, regs)
+        claimed = await kprobe_breakpoint_handler(cpu, regs)
+        return claimed or (by_notifier and notify_die("DIE_BREAK", cpu, regs))
     if code == BRK_KPROBE_SSTEPBP:
-        return await singlestep_handler(cpu, regs)
+        claimed = await singlestep_handler(cpu, regs)
+        return claimed or (by_notifier and notify_die("DIE_SSTEPBP", cpu, regs))
     if notify_die("DIE_TRAP", cpu, regs):
         return True
     return code == BRK_BUG and report_bug(cpu, regs, 4)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from arches.mips import isa, kprobes, traps
 from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.simulate import ACTIONS
-from arches.mips.verdict import decide
+from arches.mips.verdict import decide, has_delay_slot
 from emu.isa.arch import Arch
 from emu.kernel.port import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -44,7 +44,7 @@ ARCH = Arch(
     word=isa.word,
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: KPROBE_BREAK,
-    memory_operands=getattr(isa, "memory_operands", lambda insn, addr: ()),
+    memory_operands=isa.memory_operands,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
@@ -57,5 +57,6 @@ ARCH = Arch(
         slot_for_simulated=True,
     ),
     aliases=("mips32", "mips32el", "mipsel"),
+    has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
     features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
 )

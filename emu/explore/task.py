@@ -48,16 +48,14 @@ class Task:
 
     def step(self) -> None:
         """Take the pending interrupt, or do what was announced, up to the next announcement."""
-        if self.interrupts is not None and self.interrupts.pending():
+        if self.interrupts is not None and self.interrupts.pending():  # not `interrupted()`: this is hot
             self._begin(self.interrupts.take())
         else:
             self._resume()
 
-    def next_step(self) -> str:
-        """What `step` would do, for a timeline."""
-        if self.interrupts is not None and self.interrupts.pending():
-            return "interrupt"
-        return repr(self.op)
+    def interrupted(self) -> bool:
+        """Whether `step` would take an interrupt instead of doing what was announced."""
+        return self.interrupts is not None and self.interrupts.pending()
 
     def close(self) -> None:
         """Abandon what is left; the coroutines must not outlive the execution."""

@@ -53,6 +53,10 @@ class RegisterFile:
         return self.gpr + self.special + self.flags
 
 
+def _no_delay_slot(_insn: bytes) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Arch(Generic[PortT]):
     """One architecture. `port` is what its kernel does (see `emu.kernel.port`); the rest is the ISA's.
@@ -62,7 +66,7 @@ class Arch(Generic[PortT]):
     `assemble(text, addr)` its bytes in memory order (EncodeError). `decide(site, release)` is the kernel's verdict
     under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
     words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of one
-    instruction. `aliases` are other names that users give the architecture.
+    instruction; `has_delay_slot(insn)`: the next one is executed with it, in the same step. `aliases` are other names that users give the architecture.
     """
 
     name: str
@@ -81,4 +85,5 @@ class Arch(Generic[PortT]):
     memory_operands: Callable[[bytes, int], tuple[MemoryOperand, ...]]
     port: PortT
     aliases: tuple[str, ...] = ()
+    has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

@@ -63,7 +63,6 @@ class Event:
 
     cpu: int
     text: str
-    is_insn: bool = False
 
 
 class Kernel:
@@ -115,10 +114,10 @@ class Kernel:
             self.watched[addr] = self.text_name(addr)
 
     def text_name(self, addr: int) -> str:
-        return self.machine.names.setdefault(addr, f"text[{addr:#x}]")
+        return f"text[{self.at(addr)}]"
 
     def table_name(self, addr: int) -> str:
-        return f"kprobe_table[{addr:#x}]"
+        return f"kprobe_table[{self.at(addr)}]"
 
     def kernel_text(self, addr: int) -> bool:
         return any(r.executable and r.base <= addr < r.end for r in self.machine.memory.regions) and not (
@@ -160,7 +159,13 @@ class Kernel:
         return bytes(words)
 
     def at(self, addr: int) -> str:
-        """An address by symbol, as the kernel prints it."""
+        """An address by symbol, as the kernel prints it; kept from one execution to the next."""
+        names = self.machine.names
+        if addr not in names:
+            names[addr] = self._name(addr)
+        return names[addr]
+
+    def _name(self, addr: int) -> str:
         if self.machine.slots.base <= addr < self.machine.slots.end:
             return f"slot+{addr - self.machine.slots.base:#x}"
         found = self.machine.image.symbol_at(addr)
@@ -173,7 +178,7 @@ class Kernel:
             self.events.append(Event(cpu.id, text))
 
     def log_insn(self, cpu: Percpu) -> None:
-        """The guest instruction that is about to be executed, from this CPU's own view."""
-        if self.events is not None:
-            text = self.machine.disassemble(cpu.cpu, cpu.cpu.pc)
-            self.events.append(Event(cpu.id, f"{self.at(cpu.cpu.pc)}: {text}", is_insn=True))
+        """What this CPU is about to execute, from its own view of text."""
+        for pc in self.machine.step_at(cpu.cpu, cpu.cpu.pc):
+            text = self.machine.disassemble(cpu.cpu, pc)
+            self.log(cpu, f"{self.at(pc)}: {text}")

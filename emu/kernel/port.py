@@ -29,7 +29,8 @@ class Variant:
     """One version of an architecture's kprobe code; `release` None means the newest known.
 
     `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
-    probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are switches that only the architecture's own handlers read.
+    probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are
+    switches that only the architecture's own handlers read.
     """
 
     name: str
@@ -62,13 +63,14 @@ class StepOps:
 class Port:
     """The kernel side of one architecture.
 
-    `fill_slot(p, addr_of_slot, following, options)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None if no
-    copy can be made; `following` is the original text behind the probed instruction, `options` are the variant's.
+    `fill_slot(p, addr_of_slot, following, options)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None
+    if no copy can be made; `following` is the original text behind the probed instruction, `options` are the
+    variant's.
     `operand` turns the probed bytes into what simulation routines take. `step` is None where the architecture does
-    not share the state machine (MIPS). `frees_slots`: arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated
-    instructions have a slot too (MIPS steps the delay slot there). `flush` says what makes new text visible to the
-    other CPUs after a live store: `broadcast` (the instruction does it), `ipi` (each CPU must take an interrupt) or
-    `local` (nothing does).
+    not share the state machine (MIPS). `frees_slots`: arch_remove_kprobe gives the slot back. `slot_for_simulated`:
+    simulated instructions have a slot too (MIPS steps the delay slot there). `flush` says what makes new text
+    visible to the other CPUs after a live store: `broadcast` (the instruction does it), `ipi` (each CPU must take
+    an interrupt) or `local` (nothing does).
     `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
     """
 

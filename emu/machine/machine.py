@@ -137,6 +137,11 @@ class Machine:
         except DecodeError:
             return f".word {insn.hex()}"
 
+    def step_at(self, cpu: Cpu, pc: int) -> tuple[int, ...]:
+        """Addresses of the instructions that one step at pc executes: a branch's delay slot goes with it."""
+        insn = self._fetched(cpu, pc)
+        return (pc, pc + len(insn)) if self.arch.has_delay_slot(insn) else (pc,)
+
     def _fetched(self, cpu: Cpu, pc: int) -> bytes:
         head = cpu.fetched(pc, min(self.arch.insn_sizes))
         size = self.arch.insn_size(cpu.fetched(pc, max(self.arch.insn_sizes)) or head)

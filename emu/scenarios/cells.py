@@ -9,8 +9,10 @@ from typing import Any
 import arches
 from emu.errors import UsageError
 from emu.explore.execution import Scheduler, execute
+from emu.explore.ops import Access
 from emu.explore.schedule import Schedule, format_schedule
 from emu.explore.search import Progress, Report, explore
+from emu.explore.task import Task
 from emu.kernel.kernel import OUTCOMES, Config, Event
 from emu.scenarios.lab import Laboratory
 from emu.scenarios.registry import find_scenario
@@ -118,8 +120,16 @@ class Run:
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
     world = settings.laboratory()(trace=True)
-    schedule, outcomes = execute(world, scheduler)
-    events = tuple(world.lab.kernel.events or ())
+    kernel = world.lab.kernel
+
+    def observe(task: Task) -> None:
+        """The kernel's own steps by what they touch; a guest's are shown by their instructions."""
+        op = task.op
+        if op is not None and op.access is not Access.FETCH and not task.interrupted():
+            kernel.log(kernel.percpu[world.tasks.index(task)], repr(op))
+
+    schedule, outcomes = execute(world, scheduler, observe)
+    events = tuple(kernel.events or ())
     return Run(settings, schedule, tuple(name for name in OUTCOMES if name in outcomes), events)
 
 
@@ -127,7 +137,9 @@ def expectation(text: str) -> tuple[str, str]:
     """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
     outcome, _, frequency = text.partition("=")
     if outcome not in OUTCOMES or frequency not in ("never", "sometimes", "always"):
-        raise UsageError(f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(OUTCOMES)}")
+        raise UsageError(
+            f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(OUTCOMES)}"
+        )
     return outcome, frequency
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 
+from arches.loongarch.isa import TABLE
 from emu.bits import mask
 from emu.errors import DecodeError
 from emu.isa.operand import MemoryOperand
-from emu.isa.table import Insn, Table
+from emu.isa.table import Insn
 
 _SIZES = {"b": 1, "h": 2, "w": 4, "d": 8, "q": 16}
 _ACCESS = re.compile(r"(ld|st|ldptr|stptr|ldx|stx|ldgt|ldle|stgt|stle|ll|sc|llacq|screl|am\w+)\.([bhwdq])u?")
 
 
-def memory_operands(table: Table, insn: bytes) -> tuple[MemoryOperand, ...]:
+def memory_operands(insn: bytes, addr: int) -> tuple[MemoryOperand, ...]:
     """Base rj, and an immediate or rk; sc writes only if the reservation holds, and counts as a write here."""
     try:
-        decoded = table.decode(*table.from_bytes(insn))
+        decoded = TABLE.decode(*TABLE.from_bytes(insn))
     except DecodeError:
         return ()
     match = _ACCESS.fullmatch(decoded.name)
