@@ -29,7 +29,7 @@ def memory_operands(insn: bytes, addr: int) -> tuple[MemoryOperand, ...]:
     A store-exclusive is an update, since it depends on what others did.
     """
     found = decode(DECODER, insn[:4], addr)
-    if found is None or not found.mnemonic.startswith(("ld", "st", "swp", "cas")):
+    if found is None or not found.mnemonic.startswith(("ld", "st", "swp", "cas")) or _is_sve(found):
         return ()
     reads, writes = _access(found.mnemonic)
     size = _size(found)
@@ -38,6 +38,12 @@ def memory_operands(insn: bytes, addr: int) -> tuple[MemoryOperand, ...]:
             return (_located(operand, size, reads, writes),)
     # A literal: its address is the last operand.
     return (MemoryOperand(None, found.operands[-1].value, size, reads, writes),)
+
+
+def _is_sve(found: Decoded) -> bool:
+    """The kernel does not use SVE, and `RegisterFile` has not its registers."""
+    names = [name for operand in found.operands for name in (operand.register, operand.index)]
+    return any(name is not None and name[0] in "zp" for name in names)
 
 
 def _located(operand: Operand, size: int, reads: bool, writes: bool) -> MemoryOperand:
@@ -74,7 +80,7 @@ def _element_size(found: Decoded) -> int:
         if operand.register is None or operand.memory:
             break
         registers.append(operand.register)
-    return WIDTHS.get(registers[-1][0], 16) if registers else 8  # 16: an SVE register at its smallest
+    return WIDTHS[registers[-1][0]] if registers else 8
 
 
 def _structure_size(found: Decoded) -> int:

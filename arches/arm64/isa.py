@@ -6,6 +6,7 @@ Numbers are from the Arm Architecture Reference Manual (DDI 0487), sections C6.2
 from __future__ import annotations
 
 from arches.arm64.accesses import DECODER, memory_operands
+from arches.arm64.lethal import GUARD
 from emu.bits import field, mask
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
@@ -80,6 +81,7 @@ SPEC = UnicornSpec(
     soft={"daif": 0},
     initial={"CPACR_EL1": 3 << 20},  # FPEN: FP and SIMD do not trap
     pc_alignment=4,
+    guard=GUARD,
     clear_reservation=bytes.fromhex("5f3f03d5"),  # clrex
     scratch=mask(48) & ~mask(12) & ~(1 << 47),
 )

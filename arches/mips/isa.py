@@ -96,7 +96,7 @@ def interpret(stop: EngineStop) -> Outcome:
         access, address = stop.fault
         if access == "fetch" and not in_slot:
             return plain_fault(stop)
-        return Outcome(Fault(access, address, pc), stop.start, stale=True)
+        return Outcome(Fault(access, address, pc), stop.start, stale=in_slot)
     kind = KINDS.get(stop.interrupt or 0, TrapKind.OTHER)
     code = trap_code(kind, int.from_bytes(stop.fetch(pc, 4), "little"))
     # What is stale is that a branch is pending.

@@ -6,6 +6,7 @@ Numbers are from the Intel Software Developer's Manual, volume 3, chapter 6 (vec
 from __future__ import annotations
 
 from arches.x86.accesses import memory_operands
+from arches.x86.lethal import GUARD
 from arches.x86.registers import GPR
 from emu.errors import DecodeError
 from emu.isa import capstone_text, keystone_text
@@ -94,6 +95,7 @@ SPEC = UnicornSpec(
     registers={"eflags": "EFLAGS", **{name: name.upper() for name in FP}},
     flags={name: ("eflags", bit) for name, bit in FLAGS.items()},
     initial={"EFLAGS": EFLAGS_IF | EFLAGS_FIXED},
+    guard=GUARD,
     insn_hooks=("SYSCALL", "SYSENTER"),
 )
 

@@ -8,6 +8,7 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
   in such a block is lost: every instruction is a step with count=1, `run` too.
 * `until` is compiled into blocks: it is one constant that no instruction can start at.
 * An exception can leave state that only the next step shows: `Outcome.stale`.
+* Some undefined words abort the process: `unicorn_guard`.
 * A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
   here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
 
@@ -29,6 +30,7 @@ from emu.errors import MemoryAccessError, UsageError
 from emu.machine.cpu import Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.memory import PAGE, Memory
 from emu.machine.text_view import TextView, ViewState
+from emu.machine.unicorn_guard import EngineText
 from emu.machine.unicorn_spec import EngineStop, UnicornSpec
 
 UNTIL = 0x7FFFFFFFFFF1  # odd, in no region; MIPS needs it to be in the lower half of the address space
@@ -86,7 +88,10 @@ class UnicornCpu:
         self._spec = spec
         self._engine = _open(spec)
         self._handle = self._engine._uch
-        self._views = _map(self._engine, spec, memory)
+        self._views = [TextView(region) for region in memory.regions if region.executable]
+        self._lethal: set[int] = set()
+        self._texts = [EngineText(view, spec.guard, self._lethal) for view in self._views] if spec.guard else []
+        self._map()
         self._numbers = {name: number for number, name in enumerate(spec.file.gpr)}
         self._wide = {name: _register(spec, constant) for name, constant in spec.registers.items()}
         self._gpr = UnicornRegisters(
@@ -98,6 +103,17 @@ class UnicornCpu:
         self._bind()
         self._add_hooks()
         self._clean = self._engine.context_save()
+
+    def _map(self) -> None:
+        """Map data, shared, and text, this CPU's own, and the scratch page."""
+        for region in self.memory.regions:
+            if not region.executable:
+                self._engine.mem_map_ptr(region.base, region.size, SHARED, ctypes.addressof(region.buffer))
+        for number, view in enumerate(self._views):
+            buffer = self._texts[number].buffer if self._texts else view.buffer
+            self._engine.mem_map_ptr(view.region.base, view.region.size, TEXT, ctypes.addressof(buffer))
+        if self._spec.clear_reservation:
+            _map_scratch(self._engine, self._spec, self.memory)
 
     def _bind(self) -> None:
         """What `step` needs, looked up once: a warm step costs a few microseconds."""
@@ -195,6 +211,8 @@ class UnicornCpu:
             return Halt(pc)
         if pc & self._misaligned:
             return Trap(TrapKind.UNALIGNED, pc)
+        if pc in self._lethal:
+            return Trap(TrapKind.ILLEGAL, pc)
         error = self._start(self._handle, pc, self._until, 0, 1)
         if error or self._interrupt is not None or self._hooked is not None:
             return self._stopped(pc, error)
@@ -251,31 +269,36 @@ class UnicornCpu:
         context, self._pc, soft, views = state
         self._restore_context(self._handle, context.context)
         self._soft.update(soft)
-        for view, view_state in zip(self._views, views, strict=True):
-            for offset, size in view.restore(view_state):
-                self._flush(view.region.base + offset, size)
+        for number, view_state in enumerate(views):
+            for offset, size in self._views[number].restore(view_state):
+                self._flush(number, offset, size)
 
     # Instruction view
 
     def sync_icache(self, addr: int, size: int) -> None:
         """See `Cpu`; MemoryAccessError unless one text region holds the range."""
-        view = self._view(addr, size)
+        number = self._view(addr, size)
+        view = self._views[number]
         if view.sync(addr - view.region.base, size):
-            self._flush(addr, size)
+            self._flush(number, addr - view.region.base, size)
 
     def fetched(self, addr: int, size: int) -> bytes:
         """See `Cpu`; MemoryAccessError unless one text region holds the range."""
-        view = self._view(addr, size)
+        view = self._views[self._view(addr, size)]
         offset = addr - view.region.base
         return bytes(view.bytes[offset : offset + size])
 
-    def _view(self, addr: int, size: int) -> TextView:
-        for view in self._views:
+    def _view(self, addr: int, size: int) -> int:
+        for number, view in enumerate(self._views):
             if view.region.base <= addr and addr + size <= view.region.end:
-                return view
+                return number
         raise MemoryAccessError(f"no text at {addr:#x} (size {size})")
 
-    def _flush(self, addr: int, size: int) -> None:
+    def _flush(self, number: int, offset: int, size: int) -> None:
+        """Make the engine execute what a view has now."""
+        if self._texts:
+            self._texts[number].refresh(offset, size)
+        addr = self._views[number].region.base + offset
         # Without the Python wrapper, which costs more than the flush.
         uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(addr), ctypes.c_uint64(addr + size))
 
@@ -298,20 +321,6 @@ def _open(spec: UnicornSpec) -> Any:
     if spec.virtual_tlb:
         engine.ctl_set_tlb_mode(unicorn_const.UC_TLB_VIRTUAL)
     return engine
-
-
-def _map(engine: Any, spec: UnicornSpec, memory: Memory) -> list[TextView]:
-    """Map the regions, data shared and text as views of this CPU's own, and the scratch page."""
-    views = []
-    for region in memory.regions:
-        buffer, protection = region.buffer, SHARED
-        if region.executable:
-            views.append(TextView(region))
-            buffer, protection = views[-1].buffer, TEXT
-        engine.mem_map_ptr(region.base, region.size, protection, ctypes.addressof(buffer))
-    if spec.clear_reservation:
-        _map_scratch(engine, spec, memory)
-    return views
 
 
 def _map_scratch(engine: Any, spec: UnicornSpec, memory: Memory) -> None:

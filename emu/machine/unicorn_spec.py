@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Fault, Trap
+from emu.machine.unicorn_guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class UnicornSpec:
     with their values after reset. `initial` are engine registers set after reset. `clear_reservation`
     is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else
     (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
+    `guard` knows the words that the engine does not survive.
     """
 
     arch: str
@@ -73,6 +75,7 @@ class UnicornSpec:
     clear_reservation: bytes = b""
     scratch: int = 0
     virtual_tlb: bool = False
+    guard: Guard | None = None
 
 
 def plain_fault(stop: EngineStop) -> Outcome:

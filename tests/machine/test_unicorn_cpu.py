@@ -5,6 +5,8 @@ Words are from the architectures' manuals, in memory order. To add an architectu
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -710,3 +712,44 @@ def test_x86_flags() -> None:
     assert cpu.step() is None
     assert [cpu.get(flag) for flag in ("cf", "pf", "af", "zf", "sf", "df", "of")] == [0, 1, 0, 1, 0, 0, 0]
     assert cpu.get("eflags") & 1 << 9
+
+
+# Words that abort the engine; in a process of their own, since a failure would end this one.
+
+LETHAL = {
+    "arm64 fp16": (ARM64, words(0x4ED01EDF)),
+    "arm64 fp16, u": (ARM64, words(0x2EF87B0F)),
+    "x86 lock bts": (X86, bytes.fromhex("f00fabc0")),
+    "x86 lock btc imm": (X86, bytes.fromhex("66f0490fbafd07")),
+}
+
+
+def lethal_child(program: Program, code: bytes) -> None:
+    size = len(program.nop)
+    cpu, memory = boot(program, program.nop + code if program is ARM64 else code)
+    if program is ARM64:  # translated ahead of the pc
+        assert cpu.step() is None
+    at = cpu.pc
+    assert cpu.step() == Trap(TrapKind.ILLEGAL, at)
+    assert cpu.fetched(at, len(code)) == code
+    state = cpu.snapshot()
+    patch(cpu, memory, at, program.nop * (len(code) // size))
+    assert cpu.step() is None
+    cpu.restore(state)
+    assert cpu.step() == Trap(TrapKind.ILLEGAL, at)
+    patch(cpu, memory, at + 0x100, code)
+    cpu.pc = at + 0x100
+    assert cpu.step() == Trap(TrapKind.ILLEGAL, at + 0x100)
+
+
+@pytest.mark.parametrize(("program", "code"), LETHAL.values(), ids=LETHAL)
+def test_words_that_abort_the_engine(program: Program, code: bytes) -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            lethal_child(program, code)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

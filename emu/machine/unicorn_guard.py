@@ -1,0 +1,54 @@
+"""Words that kill the engine: Unicorn 2.1.4 aborts the whole process while it translates some undefined ones.
+
+It translates ahead of the pc, so that a lethal word must not be in the engine's memory at all: with a
+`substitute`, the engine gets a copy of the view where an ordinary undefined word is in its place. Where
+instructions can begin at any byte that would change other instructions; there the CPU only refuses to
+step onto one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emu.machine.text_view import TextView
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`find(text)` gives the offsets of lethal instructions in text, which begins at a multiple of `alignment`.
+
+    `reach` is how many bytes around a change must be searched again.
+    """
+
+    find: Callable[[bytes], list[int]]
+    alignment: int
+    reach: int = 0
+    substitute: bytes = b""
+
+
+class EngineText:
+    """What the engine has instead of a view; `lethal` are the addresses found so far, shared by a CPU's texts."""
+
+    def __init__(self, view: TextView, guard: Guard, lethal: set[int]) -> None:
+        self._view = view
+        self._guard = guard
+        self._lethal = lethal
+        self.buffer = (ctypes.c_ubyte * view.region.size).from_buffer_copy(view.buffer)
+        self._bytes = memoryview(self.buffer).cast("B")
+        self.refresh(0, view.region.size)
+
+    def refresh(self, offset: int, size: int) -> None:
+        """Take [offset, offset+size) over from the view."""
+        guard, base = self._guard, self._view.region.base
+        low = max(0, offset - guard.reach) // guard.alignment * guard.alignment
+        high = min(self._view.region.size, -(-(offset + size + guard.reach) // guard.alignment) * guard.alignment)
+        text = bytes(self._view.bytes[low:high])
+        self._bytes[low:high] = text
+        if self._lethal:
+            self._lethal.difference_update(range(base + low, base + high))
+        for found in guard.find(text):
+            self._lethal.add(base + low + found)
+            at = low + found
+            self._bytes[at : at + len(guard.substitute)] = guard.substitute
