@@ -61,7 +61,7 @@ REGISTERS = RegisterFile(
     stack="r29",
     link="r31",
     zero=0,
-    special=("hi", "lo"),
+    special=("hi", "lo", "fcsr"),
     fp=FP,
 )
 
@@ -118,7 +118,7 @@ SPEC = UnicornSpec(
     gpr=tuple(str(n) for n in range(32)),
     pc="PC",
     interpret=interpret,
-    registers={"hi": "HI", "lo": "LO", **{name: name.upper() for name in FP}},
+    registers={"hi": "HI", "lo": "LO", "fcsr": "FCSR", **{name: name.upper() for name in FP}},
     soft={"cp0_status": STATUS_CU1 | STATUS_IE},
     pc_alignment=4,
     clear_reservation=bytes.fromhex("007000c0"),  # ll $0, 0x7000($0): the reservation is of that page now
