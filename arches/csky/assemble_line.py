@@ -13,6 +13,9 @@ from emu.isa.table_text import Place
 # A size stands before the first dot or at the end: ld32.w, ld.w32, addu16.
 _SIZED = re.compile(r"(?P<head>[a-z]\w*?)(?P<size>16|32)(?P<tail>(?:\.\w+)*)|(?P<all>[a-z][\w.]*?)(?P<last>16|32)")
 
+# Only CPUs with the extended lrw have these two, so not the CK810: only if asked for. (gas: -melrw, -mno-elrw)
+_EXTENDED = ("lrw16.far", "btsti16")
+
 
 def assemble_line(text: str, addr: int = 0, labels: Mapping[str, int] | None = None, least: int = 2) -> bytes:
     """The bytes of one instruction: the smallest encoding, not below `least` bytes, that holds it; EncodeError."""
@@ -20,8 +23,7 @@ def assemble_line(text: str, addr: int = 0, labels: Mapping[str, int] | None = N
     mnemonic, size = split_size(mnemonic)
     rows = [row for row in _rows(mnemonic) if row.size == (size or row.size) and row.size >= least]
     if size is None:
-        # Where the CPU lacks the far form of lrw, the same words are another instruction (bsr16): only if asked for.
-        rows = [row for row in rows if row.name != "lrw16.far"]
+        rows = [row for row in rows if row.name not in _EXTENDED]
     if not rows:
         raise EncodeError(f"{text.strip()!r}: expected an instruction of the table")
     place, errors = Place(addr, labels or {}), []

@@ -4,12 +4,12 @@ The source is a subset of what GNU as reads: one statement a line, after any lab
 are written as they are disassembled; `addu16` or `ld32.w` insist on a size, otherwise the smallest encoding that
 holds the operands is used, also for a branch to a label.
 
-`lrw rz, VALUE` (or `=VALUE`), `jmpi VALUE` and `jsri VALUE` take VALUE from a literal pool, which stands at `.pool`
-and at the end of the section; `lrw rz, [LABEL]` takes a word of one's own.
+`lrw rz, VALUE` (or `=VALUE`), `jmpi VALUE` and `jsri VALUE` take VALUE from a literal pool, which stands at
+`.literals` and at the end of the section; `lrw rz, [LABEL]` takes a word of one's own.
 
 Directives: .text, .section NAME, .global NAME, .type NAME, @function or @object, .size NAME, . - NAME, .byte, .short
-and .word VALUES, .balign BYTES, .space BYTES, .pool, and .macro NAME ARGUMENTS with .endm. A value is a number, a label
-or `.`, or a sum or difference of them.
+and .word VALUES, .balign BYTES, .balignw BYTES, HALFWORD, .space BYTES, .fill COUNT, SIZE, VALUE, .literals, and
+.macro NAME ARGUMENTS with .endm. A value is a number, a label or `.`, or a sum or difference of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENTRY = "guest_start"
 
 _TERM = re.compile(r"\s*([+-]?)\s*([\w.$]+)\s*")
 _WIDTHS = {".byte": 1, ".short": 2, ".word": 4}
-_NOP = bytes.fromhex("036c")  # mov r0, r0
+_ALIGN = {".balign": 1, ".balignw": 2}  # bytes of what the gap is filled with
 
 
 # Placing
@@ -75,7 +75,7 @@ def place(program: Source) -> dict[str, int]:
         if sizes == [item.size for item in statements]:
             return labels
         for item, size in zip(statements, sizes, strict=True):
-            item.size = max(item.size, size) if item.op != ".balign" else size
+            item.size = size if item.op in _ALIGN else max(item.size, size)
 
 
 def _least(item: Statement) -> int:
@@ -109,7 +109,7 @@ def _pass(item: Statement | Pool | str, addr: int, labels: dict[str, int]) -> in
         labels.update({f".Lpool{item.number}_{n}": addr + 4 * n for n in range(len(item.values))})
         return addr + 4 * len(item.values)
     item.addr = addr
-    return addr + (_padding(item) if item.op == ".balign" else item.size)
+    return addr + (len(_padding(item)) if item.op in _ALIGN else item.size)
 
 
 def emit(program: Source, section: str, labels: Mapping[str, int]) -> bytes:
@@ -126,17 +126,17 @@ def emit(program: Source, section: str, labels: Mapping[str, int]) -> bytes:
 
 
 def _bytes(item: Statement, labels: Mapping[str, int]) -> bytes:
-    if item.op == ".balign":
-        size = _padding(item)
-        return bytes(size % 2) + _NOP * (size // 2)
+    if item.op in _ALIGN:
+        return _padding(item)
     return _data(item, labels) if item.op.startswith(".") else _instruction(item, labels)
 
 
-def _padding(item: Statement) -> int:
-    boundary = evaluate(item.operands, {}, 0, item.line)
-    if not 1 <= boundary <= 0x1000:
-        raise item.line.fail(f"boundary {boundary}: expected 1..4096 bytes")
-    return -item.addr % boundary
+def _padding(item: Statement) -> bytes:
+    unit = _ALIGN[item.op]
+    boundary, fill = (evaluate(part, {}, 0, item.line) for part in f"{item.operands}, 0".split(",")[:2])
+    if not unit <= boundary <= 0x1000 or item.addr % unit:
+        raise item.line.fail(f"{item.line.text!r} at {item.addr:#x}: expected a boundary of {unit}..4096 bytes")
+    return -item.addr % boundary // unit * _integer(fill, unit, item.line)
 
 
 def _instruction(item: Statement, labels: Mapping[str, int]) -> bytes:
@@ -147,6 +147,8 @@ def _instruction(item: Statement, labels: Mapping[str, int]) -> bytes:
 
 
 def _data(item: Statement, labels: Mapping[str, int]) -> bytes:
+    if item.op == ".fill":
+        return _fill(item)
     if item.op == ".space":
         return bytes(max(evaluate(item.operands, labels, item.addr, item.line), 0))
     if item.op not in _WIDTHS:
@@ -154,6 +156,13 @@ def _data(item: Statement, labels: Mapping[str, int]) -> bytes:
     width, line = _WIDTHS[item.op], item.line
     values = [evaluate(part, labels, item.addr + n * width, line) for n, part in enumerate(item.operands.split(","))]
     return b"".join(_integer(value, width, line) for value in values)
+
+
+def _fill(item: Statement) -> bytes:
+    numbers = [evaluate(part, {}, 0, item.line) for part in item.operands.split(",")]
+    if len(numbers) != 3 or not (0 <= numbers[0] <= 0x10000 and 1 <= numbers[1] <= 4):
+        raise item.line.fail(f"{item.operands!r}: expected COUNT, SIZE, VALUE")
+    return numbers[0] * _integer(numbers[2], numbers[1], item.line)
 
 
 def _integer(value: int, size: int, line: Line) -> bytes:

@@ -30,11 +30,18 @@ class Line:
 
 
 def read_lines(source: str, where: str) -> list[Line]:
-    """The lines of a source with its macros expanded; EncodeError for a macro that does not end."""
-    stripped = (" ".join(text.split("#")[0].split()) for text in source.splitlines())
-    lines = [Line(f"{where}:{number}", text) for number, text in enumerate(stripped, 1)]
+    """A line for each label and each statement, macros expanded; EncodeError for a macro that does not end."""
     macros: dict[str, tuple[list[str], list[str]]] = {}
-    return list(_expand(iter(lines), macros))
+    return list(_expand(_split(source, where), macros))
+
+
+def _split(source: str, where: str) -> Iterator[Line]:
+    for number, text in enumerate(source.splitlines(), 1):
+        rest = " ".join(text.split("#")[0].split())
+        while match := _LABEL.match(rest):
+            yield Line(f"{where}:{number}", match[0].rstrip())
+            rest = rest[match.end() :]
+        yield Line(f"{where}:{number}", rest)
 
 
 def _expand(lines: Iterator[Line], macros: dict[str, tuple[list[str], list[str]]]) -> Iterator[Line]:
@@ -121,19 +128,17 @@ class _Reader:
         self._pools = 0
 
     def line(self, line: Line) -> None:
-        text = line.text
-        while match := _LABEL.match(text):
-            self._items.append(match[1])
-            text = text[match.end() :]
-        op, _, operands = text.partition(" ")
-        if op == ".text" or op == ".section":
+        op, _, operands = line.text.partition(" ")
+        if op.endswith(":"):
+            self._items.append(op[:-1])
+        elif op == ".text" or op == ".section":
             self._enter(operands.split(",")[0].strip() or op, line)
-        elif op == ".pool":
+        elif op == ".literals":
             self.pool(self._section)
         elif op in (".global", ".globl", ".type", ".size"):
             name, _, value = operands.partition(",")
             self._about_symbol(op, name.strip(), value.strip(), line)
-        elif op:
+        else:
             self._items.append(self._statement(line, op, operands))
 
     @property

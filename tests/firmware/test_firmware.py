@@ -18,6 +18,7 @@ from emu.bits import mask
 from emu.machine.cpu import Halt, Trap, TrapKind
 from emu.machine.image import Image, load_image, place
 from emu.machine.memory import PAGE, Memory
+from tools import csky_binutils
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
@@ -51,6 +52,18 @@ def probe_compressed(x: int, w: int) -> int:
 
 def probe_delay(x: int, w: int) -> int:
     return 2 * (x + 1 + (0 if x % 2 else 16) + (0 if x < 2 else 32) + 64 + 3)
+
+
+CSKY: dict[str, Formula] = {
+    "probe_compare": lambda x, w: x + 1 if x < 4 else x + 17,
+    "probe_lrw16": lambda x, w: x + 0x01234567,
+    "probe_lrw32": lambda x, w: x + 0x07654321,
+    "probe_branch_far": lambda x, w: x + 11,
+    "probe_jsr16": lambda x, w: 2 * x + 13,
+    "probe_pop32": lambda x, w: x + 37,
+    "probe_step32": lambda x, w: x + 258,
+    "probe_grs": lambda x, w: x + 0x1000,
+}
 
 
 SITES = (
@@ -243,11 +256,36 @@ GUESTS = {
     "csky": Guest(
         machine="EM_CSKY",
         elf_class=32,
-        functions=FUNCTIONS,
+        functions=FUNCTIONS | EXTABLE | CSKY,
         traps=TRAPS,
-        words={"foreign_break_site": "64 14", "bug_site": "00 00"},
-        text={},
-        nop="",
+        words={
+            "foreign_break_site": "64 14",
+            "bug_site": "00 00",
+            "probe_jsr16_site": "c5 7b",  # not 0x7805, which Linux takes for it
+            "probe_pop32_site": "c0 eb 10 01",
+        },
+        text={
+            "probe_me": "addi",
+            "probe_branch_site": "bt",
+            "probe_call_site": "bsr",
+            "probe_indirect_site": "jsr",
+            "probe_ret_site": "rts",
+            "probe_pcrel_site": "bsr",
+            "probe_load_site": "ld.w",
+            "probe_atomic_load": "ldex.w",
+            "probe_atomic_mid": "addi",
+            "probe_atomic_store": "stex.w",
+            "probe_compare_site": "cmplti",
+            "probe_lrw16_site": "lrw",
+            "probe_lrw32_site": "lrw",
+            "probe_branch_far_site": "br",
+            "probe_jsr16_site": "jsr",
+            "probe_pop32_site": "pop",
+            "probe_step32_site": "addi",
+            "probe_grs_site": "grs",
+        },
+        nop="03 6c",
+        sites=("probe_extable_site", "probe_extable_fixup"),
         trap_kinds={"foreign_break_site": (TrapKind.ILLEGAL, None), "bug_site": (TrapKind.BREAK, None)},
     ),
 }
@@ -351,11 +389,14 @@ def test_words_at_sites(arch, name):
 
 @cache
 def listing(arch: str) -> dict[int, str]:
-    """Address -> text, by LLVM; extensions that the ELF does not name are given."""
+    """Address -> text, by LLVM (binutils on C-SKY); extensions that the ELF does not name are given."""
     objdump = shutil.which("llvm-objdump-19") or shutil.which("llvm-objdump")
-    if objdump is None:
-        pytest.skip("llvm-objdump is not installed")
     options = ["--mattr=+m,+a,+c", "-M", "no-aliases"] if arch == "riscv" else []
+    if arch == "csky":
+        binutils = csky_binutils.cached()
+        objdump = str(binutils.folder / "objdump") if binutils else None
+    if objdump is None:
+        pytest.skip(f"no objdump for {arch}: install LLVM, or for C-SKY run tools/check_tables.py csky")
     command = [objdump, "-d", "--no-show-raw-insn", *options, str(FIRMWARE / f"{arch}.elf")]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {int(m[1], 16): m[2].strip() for m in re.finditer(r"^ *([0-9a-f]+):(.*)$", output, re.MULTILINE)}
@@ -512,6 +553,7 @@ LEFT_OUT = {
     **{f"probe_c_{name}_site": "probe_compressed" for name in ("addi", "mv", "beqz", "bnez", "j", "jalr", "jr")},
     **{"probe_straddle_site": "probe_compressed", "probe_likely_site": "probe_likely"},
     **{f"probe_delay_{name}": "probe_delay" for name in ("branch", "slot", "nop", "after")},
+    **{f"{name}_site": name for name in CSKY},
 }
 
 
