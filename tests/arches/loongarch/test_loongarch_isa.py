@@ -210,3 +210,15 @@ def test_every_row_takes_its_text_back(row: str) -> None:
         if TABLE.find(value, 4) is entry:
             assert assemble(TABLE.plain(value), 0) == value.to_bytes(4, "little")
             assert TABLE.encode(row, **TABLE.decode(value).fields) == value
+
+
+@pytest.mark.parametrize(("rj", "rk", "less"), [(-1, 1, False), (1, -1, True), (5, 5, True), (6, 5, False)])
+def test_bounds_are_compared_unsigned(rj: int, rk: int, less: bool) -> None:
+    # As qemu-loongarch64 7.2 answered when these were run on it.
+    for text, passes in (("asrtle.d $a0, $a1", less), ("asrtgt.d $a0, $a1", not less)):
+        memory = Memory()
+        memory.add("text", 0x1000, 0x1000, executable=True)
+        memory.write(0x1000, assemble(text, 0))
+        cpu = make_cpu(0, memory)
+        cpu.pc, cpu.gpr[4], cpu.gpr[5] = 0x1000, rj, rk
+        assert cpu.step() == (None if passes else Trap(TrapKind.TRAP, 0x1000))
