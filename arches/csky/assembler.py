@@ -150,7 +150,10 @@ def _data(item: Statement, labels: Mapping[str, int]) -> bytes:
     if item.op == ".fill":
         return _fill(item)
     if item.op == ".space":
-        return bytes(max(evaluate(item.operands, labels, item.addr, item.line), 0))
+        size = evaluate(item.operands, labels, item.addr, item.line)
+        if not 0 <= size <= 0x10000:
+            raise item.line.fail(f"size {size}: expected 0..65536 bytes")
+        return bytes(size)
     if item.op not in _WIDTHS:
         raise item.line.fail(f"directive {item.op!r}: expected one that this assembler knows")
     width, line = _WIDTHS[item.op], item.line

@@ -173,6 +173,7 @@ def test_symbols_have_types_and_sizes(tmp_path):
         (".word nowhere", "test.s:2: 'nowhere': expected a number or a label of this file"),
         (".word 1 +", "test.s:2: '1 +': expected numbers and labels"),
         (".word", "test.s:2: ''"),
+        (".space 99999999999", "test.s:2: size 99999999999: expected 0..65536 bytes"),
         (".byte 256", "test.s:2: value 0x100: expected one of 1 bytes"),
         (".frobnicate 3", "test.s:2: directive '.frobnicate'"),
         (".section .init", "test.s:2: section '.init': expected one of .text"),
