@@ -264,6 +264,116 @@ def test_pop_with_r28_loads_r28():
     assert cpu.pc == TEXT + 0x80
 
 
+# What the manual's formulas give, worked out by hand, for rows that no vector has. C is clear before.
+BY_HAND = [
+    ("jmp r2", {"r2": 0x20001}, {"pc": 0x20000}),
+    ("jmp32 r20", {"r20": 0x20003}, {"pc": 0x20002}),
+    ("rts", {"lr": 0x20001}, {"pc": 0x20000}),
+    ("rts32", {"lr": 0x20000}, {"pc": 0x20000}),
+    ("jsr r2", {"r2": 0x20001}, {"pc": 0x20000, "lr": TEXT + 2}),
+    ("jsr r15", {"lr": 0x20001}, {"pc": 0x20000, "lr": TEXT + 2}),
+    ("jsr32 r15", {"lr": 0x20001}, {"pc": 0x20000, "lr": TEXT + 4}),
+    ("bsr 0x2010000", {}, {"pc": 0x2010000, "lr": TEXT + 4}),
+    ("bsr 0xfe010000", {}, {"pc": 0xFE010000, "lr": TEXT + 4}),
+    ("jmpi [0x10100]", {}, {"pc": 0x12344}),
+    ("jsri [0x10100]", {}, {"pc": 0x12344, "lr": TEXT + 4}),
+    ("mvc r1", {"c": 1}, {"r1": 1}),
+    ("mvc r1", {"r1": 7}, {"r1": 0}),
+    ("mvcv32 r1", {}, {"r1": 1}),
+    ("clrf r1", {"r1": 7}, {"r1": 0}),
+    ("clrf r1", {"r1": 7, "c": 1}, {}),
+    ("clrt r1", {"r1": 7, "c": 1}, {"r1": 0}),
+    ("clrt r1", {"r1": 7}, {}),
+    ("bmaski r1, 17", {}, {"r1": 0x1FFFF}),
+    ("bmaski r1, 32", {}, {"r1": 0xFFFFFFFF}),
+    ("bgenr r1, r2", {"r2": 31}, {"r1": 0x80000000}),
+    ("bgenr r1, r2", {"r1": 5, "r2": 32}, {"r1": 0}),
+    ("bgenr r1, r2", {"r2": 64}, {"r1": 1}),
+    ("addi sp, sp, 508", {"sp": 4}, {"r14": 512}),
+    ("mulsh r1, r2", {"r1": 0x1FFFE, "r2": 3}, {"r1": 0xFFFFFFFA}),
+    ("mulsh r1, r2, r3", {"r2": 0x7FFF, "r3": 0x8000}, {"r1": 0xC0008000}),
+    ("mulsw r1, r2, r3", {"r2": 0xFFFF, "r3": 0x30000}, {"r1": 0xFFFFFFFD}),
+    ("mul.u32 r1, r3, r4", {"r3": 0xFFFFFFFF, "r4": 0xFFFFFFFF}, {"r1": 1, "r2": 0xFFFFFFFE}),
+    ("mul.s32 r1, r3, r4", {"r3": 0xFFFFFFFF, "r4": 2}, {"r1": 0xFFFFFFFE, "r2": 0xFFFFFFFF}),
+    ("mula.u32 r1, r3, r4", {"r1": 0xFFFFFFFF, "r3": 1, "r4": 1}, {"r1": 0, "r2": 1}),
+    ("mula.s32 r1, r3, r4", {"r2": 1, "r3": 0xFFFFFFFF, "r4": 1}, {"r1": 0xFFFFFFFF, "r2": 0}),
+    ("mula.32.l r1, r3, r4", {"r1": 1, "r3": 0x80000001, "r4": 2}, {"r1": 3}),
+    ("mulall.s16.s r1, r3, r4", {"r1": 0x7FFFFFFF, "r3": 2, "r4": 3}, {}),
+    ("mulall.s16.s r1, r3, r4", {"r1": 5, "r3": 0x1FFFF, "r4": 3}, {"r1": 2}),
+    ("mulua r1, r2", {"r1": 0xFFFFFFFF, "r2": 3, "lo": 5, "hi": 1}, {"lo": 2, "hi": 4}),
+    ("mulus r1, r2", {"r1": 3, "r2": 4, "lo": 5, "hi": 1}, {"lo": 0xFFFFFFF9, "hi": 0}),
+    ("muls r1, r2", {"r1": 0xFFFFFFFF, "r2": 3}, {"lo": 0xFFFFFFFD, "hi": 0xFFFFFFFF}),
+    ("mulss r1, r2", {"r1": 0xFFFFFFFF, "r2": 3}, {"lo": 3}),
+    ("mulsha r1, r2", {"r1": 0xFFFF, "r2": 3, "lo": 10, "hi": 9}, {"lo": 7}),
+    ("mulshs r1, r2", {"r1": 0xFFFF, "r2": 3, "lo": 10}, {"lo": 13}),
+    ("mulswa r1, r2", {"r1": 0xFFFF, "r2": 0x30000, "lo": 10}, {"lo": 7}),
+    ("mulsws r1, r2", {"r1": 0xFFFF, "r2": 0x30000, "lo": 10}, {"lo": 13}),
+    ("mthi r1", {"r1": 3}, {"hi": 3}),
+    ("mtlo r1", {"r1": 3}, {"lo": 3}),
+    ("mfhi r1", {"hi": 3}, {"r1": 3}),
+    ("mflo r1", {"lo": 3}, {"r1": 3}),
+    ("zexth32 r1, r2", {"r2": 0x12345678}, {"r1": 0x5678}),
+    ("sextb32 r1, r2", {"r2": 0x12345680}, {"r1": 0xFFFFFF80}),
+    ("revb32 r1, r2", {"r2": 0x12345678}, {"r1": 0x78563412}),
+    ("revh32 r1, r2", {"r2": 0x12345678}, {"r1": 0x34127856}),
+    ("brev r1, r2", {"r2": 0x80000006}, {"r1": 0x60000001}),
+    ("xtrb2 r1, r2", {"r2": 0x12345678}, {"r1": 0x56, "c": 1}),
+    ("xtrb2 r1, r2", {"r2": 0x12340078, "c": 1}, {"c": 0}),
+    ("ff0 r1, r2", {"r2": 0xE0000000}, {"r1": 3}),
+    ("ff0 r1, r2", {"r2": 0xFFFFFFFF}, {"r1": 32}),
+    ("ff1 r1, r2", {"r2": 0x00010000}, {"r1": 15}),
+    ("ff1 r1, r2", {}, {"r1": 32}),
+    ("cmphs32 r1, r20", {"r1": 0x80000000, "r20": 1}, {"c": 1}),
+    ("cmplt32 r1, r20", {"r1": 0x80000000, "r20": 1}, {"c": 1}),
+    ("cmpne32 r1, r20", {"r1": 2, "r20": 1}, {"c": 1}),
+    ("tstnbz32 r1", {"r1": 0x01020304}, {"c": 1}),
+    ("tstnbz32 r1", {"r1": 0x01020004, "c": 1}, {"c": 0}),
+    ("idly 4", {"c": 1}, {"c": 0}),
+    ("pldr (r1, 4)", {}, {}),
+    ("pldw (r1, 4)", {}, {}),
+    ("wait", {}, {}),
+    ("sync", {}, {}),
+    ("rfi", {}, {"pc": 0, "psr": 0}),
+]
+
+
+@pytest.mark.parametrize(("line", "before", "after"), BY_HAND)
+def test_by_hand(line, before, after):
+    cpu = machine(line, **before)
+    cpu.memory.store(TEXT + 0x100, 0x12345, 4)
+    cpu.sync_icache(TEXT, 0x200)
+    first = visible(cpu)
+    assert cpu.step() is None
+    names = {isa.REGISTERS.canonical(name): value for name, value in after.items()}
+    names.setdefault("pc", TEXT + len(isa.assemble(line, TEXT)))
+    if "c" in names and "psr" not in names:
+        names["psr"] = first["psr"] & ~PSR_C | names["c"]
+    assert visible(cpu) == first | names
+
+
+def visible(cpu):
+    return {name: cpu.get(name) for name in (*isa.REGISTERS.visible, "psr", "pc")}
+
+
+def test_push32_and_nested_interrupts():
+    cpu = machine("push r4, r15, r16-r17, r28", "nie", "nir", sp=BUF + 0x40, r4=4, lr=15, r16=16, r17=17, r28=28)
+    cpu.step()
+    assert [cpu.memory.load(cpu.get("sp") + 4 * n, 4) for n in range(5)] == [4, 15, 16, 17, 28]
+    cpu.special["cr<2, 0>"], cpu.special["cr<4, 0>"] = PSR_S | PSR_MM, TEXT + 0x20
+    cpu.set("psr", PSR_S)
+    cpu.step()
+    assert cpu.get("psr") == PSR_S | 0x140
+    assert (cpu.memory.load(cpu.get("sp"), 4), cpu.memory.load(cpu.get("sp") + 4, 4)) == (TEXT + 0x20, PSR_S | PSR_MM)
+    cpu.step()
+    assert (cpu.pc, cpu.get("psr"), cpu.get("sp")) == (TEXT + 0x20, PSR_S | PSR_MM, BUF + 0x40 - 20)
+
+
+def test_srs_goes_by_r28():
+    cpu = machine("srs.w r1, [0x10]", r1=7, r28=BUF)
+    cpu.step()
+    assert cpu.memory.load(BUF + 16, 4) == 7
+
+
 def test_hi_and_lo():
     cpu = machine("mulu r1, r2", "mulsa r3, r2", "mfhi r4", "mflo r5", r1=0xFFFFFFFF, r2=2, r3=0xFFFFFFFF)
     cpu.run(4)
