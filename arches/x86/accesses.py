@@ -13,6 +13,7 @@ from emu.isa.operand import MemoryOperand
 
 NO_ACCESS = ("lea", "nop", "prefetch", "clflush", "clwb", "invlpg")
 MOVES = ("mov", "vmov")
+STORES = ("set", "insb", "insw", "insd")
 UPDATES = frozenset({"xchg", "cmpxchg", "cmpxchg8b", "cmpxchg16b", "xadd"})
 
 
@@ -41,4 +42,6 @@ def _access(found: Decoded, operand: Operand) -> tuple[bool, bool]:
     if mnemonic.startswith(MOVES):
         first = operand is found.operands[0]
         return not first, first
-    return operand.reads, operand.writes
+    if mnemonic.startswith(STORES):
+        return False, True
+    return operand.reads or not operand.writes, operand.writes

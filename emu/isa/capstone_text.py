@@ -71,7 +71,7 @@ class Operand:
 
     A register has `register`; an immediate `value`; a memory operand `memory` set, `register` as its base, `index`,
     `scale` (a power of two; of a shift too), `value` as its displacement and `extend` (ARM64: `uxtw`, `sxtw`..).
-    `size` in bytes, `reads` and `writes` are x86's only: elsewhere Capstone 5 has none or wrong ones.
+    `size` in bytes, `reads` and `writes` are to be trusted on x86 only: elsewhere Capstone 5 has none or wrong ones.
     """
 
     register: str | None
