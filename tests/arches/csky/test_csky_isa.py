@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arches.csky import isa
-from arches.csky.registers import BOOT_PSR, PSR_C, PSR_MM, PSR_S, PSR_TM_STEP
+from arches.csky.registers import BOOT_PSR, PSR_C, PSR_MM, PSR_S
 from emu.errors import DecodeError, EncodeError, UsageError
 from emu.machine.cpu import Fault, Limit, Trap, TrapKind
 from emu.machine.memory import Memory
@@ -22,6 +22,9 @@ DATA = Path(__file__).parents[2] / "data" / "csky-step.json.gz"
 
 # Halfwords of the vectors' program that are not vectors themselves but are read as literals (addresses from objdump).
 HIDDEN = {0x194A4: 0x6A47, 0x19474: 0x476B, 0x195B4: 0xEDE7, 0x19424: 0x4109, 0x1BC60: 0x6402, 0x1BC62: 0xEFED}
+
+
+TRACED = 0x80004340  # the PSR of a running kernel with 01 in bits 15:14
 
 
 def vectors_by_mnemonic():
@@ -187,7 +190,7 @@ def test_division_by_zero_traps():
 
 
 def test_trace_mode_stops_after_each_instruction_at_the_next_pc():
-    cpu = machine("addi r1, 1", "br32 .", psr=BOOT_PSR | PSR_TM_STEP)
+    cpu = machine("addi r1, 1", "br32 .", psr=TRACED)
     assert cpu.run(10) == Trap(TrapKind.TRACE, TEXT + 2)
     assert (cpu.pc, cpu.get("r1")) == (TEXT + 2, 1)
     assert cpu.run(10) == Trap(TrapKind.TRACE, TEXT + 2)
@@ -196,11 +199,11 @@ def test_trace_mode_stops_after_each_instruction_at_the_next_pc():
 
 
 def test_a_trap_wins_over_the_trace():
-    assert machine("0x1464", psr=BOOT_PSR | PSR_TM_STEP).step() == Trap(TrapKind.ILLEGAL, TEXT)
+    assert machine("0x1464", psr=TRACED).step() == Trap(TrapKind.ILLEGAL, TEXT)
 
 
 def test_a_traced_call_goes_to_the_callee_with_the_link_behind_itself():
-    cpu = machine("jsr r2", r2=TEXT + 0x101, psr=BOOT_PSR | PSR_TM_STEP)
+    cpu = machine("jsr r2", r2=TEXT + 0x101, psr=TRACED)
     assert cpu.step() == Trap(TrapKind.TRACE, TEXT + 0x100)
     assert cpu.get("lr") == TEXT + 2
 
