@@ -190,7 +190,7 @@ def test_any_cop1_word_is_taken_for_a_branch() -> None:
     assert both(add_s)[0] == kernel  # without an FPU: the thread's saved control word, 0
 
 
-@pytest.mark.parametrize(("dspcontrol", "target"), [(31, EPC + 8), (32, EPC + 20), (63, EPC + 20), (0x80, EPC + 8)])
+@pytest.mark.parametrize(("dspcontrol", "target"), [(31, EPC + 8), (32, EPC + 20), (63, EPC + 20), (0xC0, EPC + 8)])
 def test_bposge32(dspcontrol: int, target: int) -> None:
     assert both(0x041C0004, dspcontrol=dspcontrol) == (Branch(target), Branch(target))
     assert both(0x041C0004) == (Branch(None), Branch(None))  # no DSP ASE: SIGILL
@@ -213,6 +213,19 @@ def test_octeon_bit_branches(word: int, value: int, taken: bool) -> None:
 def test_jumps_stay_in_the_256_mib_of_the_delay_slot() -> None:
     assert both(0x08000001, epc=0x8FFFFFF8)[0] == Branch(0x80000004)
     assert both(0x08000001, epc=0x8FFFFFFC)[0] == Branch(0x90000004)
+
+
+def test_addresses_wrap_at_32_bits() -> None:
+    frame = Frame()
+    assert compute_return_epc_for_insn(frame, 0x04110004, 0xFFFFFFF8) == Branch(12)  # bal +16
+    assert frame.gpr[31] == 0
+    assert both(0x14000004, epc=0xFFFFFFFC)[0] == Branch(4)  # bne zero, zero: not taken
+
+
+def test_a_call_with_bits_set_that_it_does_not_use() -> None:
+    frame = Frame({3: 0x1000})
+    assert compute_return_epc_for_insn(frame, 0x007F17C9, EPC) == Branch(0x1000)  # jalr v0, v1 and hint 31, rt 31
+    assert [number for number, value in enumerate(frame.gpr) if value == EPC + 8] == [2]
 
 
 def test_a_misaligned_epc_fails_and_changes_nothing() -> None:
