@@ -19,19 +19,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from arches.csky.assemble_line import assemble_line
-from arches.csky.assembly_source import Line, Pool, Source, Statement, read
+from arches.csky.assembly_source import LAYOUT, Line, Pool, Source, Statement, read
 from arches.csky.elf_writer import Section, Symbol, write_elf
 from emu.errors import EncodeError
 
-# As in firmware/guest.ld. A section without an address of its own follows the one before it.
-LAYOUT: Mapping[str, int | None] = {
-    ".text": 0x10000,
-    ".rodata": None,
-    "__ex_table": None,
-    "__bug_table": None,
-    ".shared": 0x100000,
-    ".bss": 0x101000,
-}
 _WRITABLE = (".shared", ".bss")
 ENTRY = "guest_start"
 

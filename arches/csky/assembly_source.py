@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from arches.csky.assemble_line import split_size
 from emu.errors import EncodeError
 
-SECTIONS = (".text", ".rodata", "__ex_table", "__bug_table", ".shared", ".bss")
+# As in firmware/guest.ld. A section without an address of its own follows the one before it.
+LAYOUT: Mapping[str, int | None] = {
+    ".text": 0x10000,
+    ".rodata": None,
+    "__ex_table": None,
+    "__bug_table": None,
+    ".shared": 0x100000,
+    ".bss": 0x101000,
+}
 
 _LABEL = re.compile(r"([A-Za-z_.$][\w.$]*):\s*")
 _POOLED = ("lrw", "jmpi", "jsri")
@@ -37,11 +45,14 @@ def read_lines(source: str, where: str) -> list[Line]:
 
 def _split(source: str, where: str) -> Iterator[Line]:
     for number, text in enumerate(source.splitlines(), 1):
-        rest = " ".join(text.split("#")[0].split())
-        while match := _LABEL.match(rest):
-            yield Line(f"{where}:{number}", match[0].rstrip())
-            rest = rest[match.end() :]
-        yield Line(f"{where}:{number}", rest)
+        yield from _labels_apart(f"{where}:{number}", " ".join(text.split("#")[0].split()))
+
+
+def _labels_apart(where: str, text: str) -> Iterator[Line]:
+    while match := _LABEL.match(text):
+        yield Line(where, match[0].rstrip())
+        text = text[match.end() :]
+    yield Line(where, text)
 
 
 def _expand(lines: Iterator[Line], macros: dict[str, tuple[list[str], list[str]]]) -> Iterator[Line]:
@@ -53,7 +64,8 @@ def _expand(lines: Iterator[Line], macros: dict[str, tuple[list[str], list[str]]
         elif name in macros:
             arguments_, body = macros[name]
             values = dict(zip(arguments_, (value.strip() for value in rest.split(",")), strict=False))
-            yield from (Line(line.where, _substitute(text, values)) for text in body)
+            for text in body:
+                yield from (part for part in _labels_apart(line.where, _substitute(text, values)) if part.text)
         elif name:
             yield line
 
@@ -104,7 +116,7 @@ class Pool:
 class Source:
     """A program taken apart: what each section holds (a str is a label), and what was said about symbols."""
 
-    sections: dict[str, list[Statement | Pool | str]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
+    sections: dict[str, list[Statement | Pool | str]] = field(default_factory=lambda: {name: [] for name in LAYOUT})
     globals: set[str] = field(default_factory=set)
     types: dict[str, str] = field(default_factory=dict)
     sized: set[str] = field(default_factory=set)
@@ -115,7 +127,7 @@ def read(source: str, where: str) -> Source:
     reader = _Reader()
     for line in read_lines(source, where):
         reader.line(line)
-    for name in SECTIONS:
+    for name in LAYOUT:
         reader.pool(name)
     return reader.source
 
@@ -146,8 +158,8 @@ class _Reader:
         return self.source.sections[self._section]
 
     def _enter(self, name: str, line: Line) -> None:
-        if name not in SECTIONS:
-            raise line.fail(f"section {name!r}: expected one of {', '.join(SECTIONS)}")
+        if name not in LAYOUT:
+            raise line.fail(f"section {name!r}: expected one of {', '.join(LAYOUT)}")
         self._section = name
 
     def _about_symbol(self, op: str, name: str, value: str, line: Line) -> None:

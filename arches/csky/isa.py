@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import re
 
-from arches.csky import semantics, semantics_memory, semantics_system
+from arches.csky import (
+    semantics,
+    semantics_arithmetic,
+    semantics_bits,
+    semantics_hilo,
+    semantics_memory,
+    semantics_system,
+)
 from arches.csky.assemble_line import assemble_line
 from arches.csky.registers import PSR_TM_STEP, REGISTERS, RESET
 from arches.csky.table import TABLE, halfword_size
@@ -58,9 +65,18 @@ def parse_word(text: str) -> bytes:
     return value.to_bytes(size, "little")
 
 
+_MODULES = (
+    semantics,
+    semantics_arithmetic,
+    semantics_bits,
+    semantics_hilo,
+    semantics_memory,
+    semantics_system,
+)
+
 SPEC = InterpSpec(
     table=TABLE,
-    semantics=semantics_of(TABLE, {**vars(semantics), **vars(semantics_memory), **vars(semantics_system)}),
+    semantics=semantics_of(TABLE, {name: value for module in _MODULES for name, value in vars(module).items()}),
     registers=REGISTERS,
     reset=RESET,
     flag_bits={"c": ("psr", 0)},

@@ -126,13 +126,14 @@ def test_sizes_are_those_of_gas(binutils, tmp_path, body, counts):
 def test_macros_comments_and_labels():
     source = f"""
     .macro twice reg, what # two of them
-    addi \\reg, \\what
+    .L\\reg: addi \\reg, \\what
     addi \\reg, \\what
     .endm
     {START} .Lsame: twice r1, 3
     br .Lsame # not the end
+    br .Lr1
     """
-    assert text_of(source).hex(" ", 2) == "0221 0221 fe07"
+    assert text_of(source).hex(" ", 2) == "0221 0221 fe07 fd07"
 
 
 def test_symbols_have_types_and_sizes(tmp_path):
