@@ -1,1 +1,72 @@
 """x86-64: int3, copies stepped to a second int3, emulation of what changes RIP or IF."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from arches.x86 import isa, kprobes, poke, traps
+from arches.x86.breaks import INT3, may_change_live
+from arches.x86.emulate import ACTIONS, FIXED
+from arches.x86.opcodes import decode_fields
+from arches.x86.verdict import SLOT_SIZE, decide
+from emu.isa.arch import Arch
+from emu.kernel.percpu import KprobeStatus
+from emu.kernel.port import Port, Variant
+from emu.kernel.variants import with_and_without_recheck
+
+MAINLINE = Variant(
+    name="mainline",
+    title="newest: without the removed-int3 check since 8e791f7eba4c (v6.3)",
+    release=None,
+    patching="text_poke",
+    rechecks_word=False,
+    fatal_reentry=frozenset({KprobeStatus.REENTER}),
+    trap=traps.exception,
+    actions=ACTIONS,
+)
+V6_2 = replace(
+    MAINLINE, name="v6.2", title="Linux 6.2: the last one with the check", release=(6, 2), rechecks_word=True
+)
+SEED = replace(V6_2, name="seed", title="Linux 6.1, as on the day of the mail: the same handler", release=(6, 1))
+V5_12 = replace(
+    V6_2,
+    name="v5.12",
+    title="Linux 5.12: copies are stepped by the trap flag, nothing is emulated",
+    release=(5, 12),
+    options=frozenset({kprobes.TRAP_FLAG}),
+)
+MENDED = replace(MAINLINE, name="fixed", title="what if: newest, emulating what the processor does", actions=FIXED)
+
+ARCH = Arch(
+    name="x86",
+    title="x86-64",
+    elf_machine="EM_X86_64",
+    elf_class=64,
+    registers=isa.REGISTERS,
+    insn_sizes=tuple(range(1, isa.MAX_SIZE + 1)),
+    insn_size=isa.insn_size,
+    disassemble=isa.disassemble,
+    assemble=isa.assemble,
+    decide=decide,
+    word=isa.word,
+    parse_word=isa.parse_word,
+    kprobe_break=lambda insn: INT3,
+    memory_operands=isa.memory_operands,
+    port=Port(
+        make_cpu=isa.make_cpu,
+        irqs_enabled=kprobes.irqs_enabled,
+        slot_size=SLOT_SIZE,
+        fill_slot=kprobes.fill_slot,
+        step=kprobes.STEP,
+        flush="local",
+        may_change_live=may_change_live,
+        variants=with_and_without_recheck(MAINLINE, V6_2, SEED, V5_12, MENDED),
+        operand=decode_fields,
+        slot_for_simulated=True,
+        patchings=("live", "stop_machine", "text_poke"),
+        jump=poke.jump,
+        poke_emulation=poke.poke_emulation,
+    ),
+    aliases=("x86-64", "x86_64", "amd64"),
+    features={"cfi": "a kernel built with CFI checks"},
+)

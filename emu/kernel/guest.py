@@ -53,7 +53,7 @@ async def run_to_halt(cpu: Percpu) -> None:
     await (visible(cpu, core.pc) or Op(Access.FETCH, kernel.text_name(core.pc)))
     budget = GUEST_LIMIT
     while True:
-        kernel.text.fetched(core.pc)
+        kernel.text.fetched(core, core.pc)
         stop, budget = advance(cpu, budget)
         if stop is None:
             op = visible(cpu, core.pc)
@@ -80,7 +80,7 @@ def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
             at = cpu.kernel.at(core.pc)
             raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
         budget -= 1
-        if cpu.kernel.events is not None:
+        if cpu.kernel.events is not None:  # not left to log_insn: this is hot
             cpu.kernel.log_insn(cpu)
         stop = core.step()
         if stop is not None:

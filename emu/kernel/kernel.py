@@ -16,6 +16,7 @@ from emu.kernel.percpu import Percpu
 from emu.kernel.port import Port, Variant
 from emu.kernel.slots import InsnSlots
 from emu.kernel.text import Text
+from emu.kernel.text_poke import TextPokeArray
 from emu.machine.machine import Machine
 
 OUTCOMES: Mapping[str, str] = {
@@ -89,6 +90,7 @@ class Kernel:
         self.percpu = [Percpu(cpu, self) for cpu in machine.cpus]
         self.text = Text(self, coherent=config.views == "coherent")
         self.patch_text = patch_policy(config.patching)
+        self.text_poke_array = TextPokeArray(len(self.percpu))
         self.slots = InsnSlots(self, machine.slots.base, machine.slots.size - config.arch.port.slot_size)
 
     def note(self, outcome: str) -> None:
@@ -120,9 +122,11 @@ class Kernel:
         return f"kprobe_table[{self.at(addr)}]"
 
     def kernel_text(self, addr: int) -> bool:
-        return any(r.executable and r.base <= addr < r.end for r in self.machine.memory.regions) and not (
-            self.machine.slots.base <= addr < self.machine.slots.end
-        )
+        executable = any(r.executable and r.base <= addr < r.end for r in self.machine.memory.regions)
+        return executable and not self.in_slot(addr)
+
+    def in_slot(self, addr: int) -> bool:
+        return self.machine.slots.base <= addr < self.machine.slots.end
 
     def site(self, addr: int) -> Site:
         """The place in text that a probe would go to."""
@@ -166,7 +170,7 @@ class Kernel:
         return names[addr]
 
     def _name(self, addr: int) -> str:
-        if self.machine.slots.base <= addr < self.machine.slots.end:
+        if self.in_slot(addr):
             return f"slot+{addr - self.machine.slots.base:#x}"
         found = self.machine.image.symbol_at(addr)
         if found is None:
@@ -179,6 +183,8 @@ class Kernel:
 
     def log_insn(self, cpu: Percpu) -> None:
         """What this CPU is about to execute, from its own view of text."""
+        if self.events is None or cpu.cpu.pc == cpu.cpu.halt_at:
+            return
         for pc in self.machine.step_at(cpu.cpu, cpu.cpu.pc):
             text = self.machine.disassemble(cpu.cpu, pc)
             self.log(cpu, f"{self.at(pc)}: {text}")

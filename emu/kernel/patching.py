@@ -48,8 +48,9 @@ async def text_poke(kernel: Kernel, addr: int, data: bytes) -> None:
 
 async def flush_broadcast(kernel: Kernel, addr: int, size: int) -> None:
     """The flush reaches every CPU by itself (ARM64 IC IVAU, RISC-V SBI remote fence.i)."""
-    await store(f"icache[{addr:#x}]")
-    kernel.text.sync_all(addr, size)
+    await store(f"icache[{kernel.at(addr)}]")
+    for cpu in kernel.machine.cpus:
+        kernel.text.flush(cpu, addr, size)
 
 
 async def flush_ipi(kernel: Kernel, addr: int, size: int) -> None:
@@ -70,13 +71,12 @@ async def on_each_cpu(kernel: Kernel, name: str, addr: int, size: int) -> None:
     left = {cpu.id for cpu in kernel.percpu}
 
     async def synchronise(cpu: Percpu) -> None:
-        if kernel.config.views != "stale":
-            cpu.cpu.sync_icache(addr, size)
+        kernel.text.flush(cpu.cpu, addr, size)
         left.discard(cpu.id)
 
     for cpu in kernel.percpu:
         cpu.raise_interrupt(Interrupt(name, synchronise))
-    await wait(f"{name}.done", lambda: not left)
+    await join(f"{name}.done", lambda: not left)
 
 
 def patch_policy(name: str) -> PatchText:

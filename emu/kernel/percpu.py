@@ -84,12 +84,14 @@ class Percpu:
     def preemptible(self) -> bool:
         """Whether another thread can be scheduled here now.
 
-        A guest stands for code that reaches a schedule point wherever it is; a trap handler does so only in a
-        fully preemptible kernel.
+        A guest stands for code that reaches a schedule point wherever it is; a trap handler, and a copy that is
+        executed with interrupts on (x86's boosted ones), do so only in a fully preemptible kernel.
         """
         if not self.irqs_enabled or self.preempt_count:
             return False
-        return self.trap_depth == 0 or self.kernel.config.preempt == "full"
+        if self.kernel.config.preempt == "full":
+            return True
+        return self.trap_depth == 0 and not self.kernel.in_slot(self.cpu.pc)
 
     def pending(self) -> bool:
         """`Interrupts.pending` of this CPU's task."""

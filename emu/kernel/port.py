@@ -51,12 +51,15 @@ class StepOps:
 
     `prepare` saves the interrupt state, masks interrupts in the saved status and points pc to the slot;
     `restore` undoes the masking. `done` runs when a probe is finished (preempt_enable where the
-    handler disabled preemption).
+    handler disabled preemption). `boosts`: the copy is executed without a step and goes back by itself.
+    `saves_status`: the interrupt state of a probe that another one interrupts is saved with it.
     """
 
     prepare: Callable[[Percpu, PtRegs, Kprobe], None]
     restore: Callable[[Percpu, PtRegs], None]
     done: Callable[[Percpu], None]
+    boosts: Callable[[Percpu, Kprobe], bool] = lambda cpu, p: False
+    saves_status: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class Port:
     visible to the other CPUs after a live store: `broadcast` (the instruction does it), `ipi` (each CPU must take
     an interrupt) or `local` (nothing does).
     `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
+    `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
+    handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
+    where there is no text_poke_bp.
     """
 
     make_cpu: Callable[[int, Memory], Cpu]
@@ -86,3 +92,5 @@ class Port:
     slot_for_simulated: bool = False
     frees_slots: bool = True
     patchings: tuple[str, ...] = ("live", "stop_machine")
+    jump: Callable[[int, int], bytes] | None = None
+    poke_emulation: Callable[[bytes, int], Callable[[PtRegs], None] | None] | None = None

@@ -24,6 +24,8 @@ class InsnSlots:
         if not self._free:
             return -errno.ENOMEM
         slot = self._base + self._free[-1] * self._stride
+        # A copy that jumps back by itself may be preempted in the slot, and its post_handler would never run.
+        p.ainsn.boostable &= self._kernel.config.preempt == "none" and p.post_handler is None
         data = self._kernel.arch.port.fill_slot(p, slot, following, self._kernel.variant.options)
         if data is None:
             return -errno.EINVAL

@@ -46,18 +46,29 @@ async def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
 
 async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: bool) -> None:
     kcb = cpu.kprobe_ctlblk
+    if step_ops(cpu).boosts(cpu, p):
+        return boost(p, regs, cpu, reenter=reenter)
     if reenter:
         save_previous_kprobe(cpu)
         cpu.current_kprobe, kcb.status = p, KprobeStatus.REENTER
     else:
         kcb.status = KprobeStatus.HIT_SS
-    if p.ainsn.slot is not None:
+    if p.ainsn.simulate is None:
         step_ops(cpu).prepare(cpu, regs, p)
         return
-    assert p.ainsn.simulate is not None
     cpu.kernel.log(cpu, "simulate")
     p.ainsn.simulate(regs)
     await post_kprobe_handler(p, regs, cpu)
+
+
+def boost(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: bool) -> None:
+    """No step: the copy ends in a jump back. A probe that is interrupted stays current, for none takes its place."""
+    assert p.ainsn.slot is not None
+    cpu.kernel.log(cpu, "boost")
+    regs.pc = p.ainsn.slot
+    if not reenter:
+        cpu.current_kprobe = None
+    step_ops(cpu).done(cpu)
 
 
 async def post_kprobe_handler(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
@@ -104,7 +115,9 @@ def save_previous_kprobe(cpu: Percpu) -> None:
 
 
 def restore_previous_kprobe(cpu: Percpu) -> None:
-    """The interrupt state is not part of what was saved (see kprobe_ctlblk in each architecture's asm/kprobes.h)."""
+    """Only on x86 is the interrupt state part of what was saved (see prev_kprobe in each asm/kprobes.h)."""
     kcb = cpu.kprobe_ctlblk
     assert kcb.prev_kprobe is not None
     cpu.current_kprobe, kcb.status = kcb.prev_kprobe.kp, kcb.prev_kprobe.status
+    if step_ops(cpu).saves_status:
+        kcb.saved_status = kcb.prev_kprobe.saved_status

@@ -16,8 +16,12 @@ BUGFLAG_WARNING = 1
 
 def die(cpu: Percpu, regs: PtRegs, why: str) -> NoReturn:
     """The kernel dies; the execution ends here."""
+    oops(cpu, why, regs.pc)
+
+
+def oops(cpu: Percpu, why: str, pc: int) -> NoReturn:
     cpu.kernel.note("oops")
-    cpu.kernel.log(cpu, f"die: {why} at {cpu.kernel.at(regs.pc)}")
+    cpu.kernel.log(cpu, f"die: {why} at {cpu.kernel.at(pc)}")
     raise ExecutionEnds(why)
 
 
@@ -35,6 +39,7 @@ async def take_trap(cpu: Percpu, trap: Trap) -> None:
     regs = PtRegs(cpu.cpu, kernel.machine.memory, kernel.arch.registers.status, trap)
     await kernel.variant.trap(cpu, regs, trap)
     cpu.cpu.clear_reservation()
+    kernel.text.exception_return(cpu.cpu)
     cpu.trap_depth -= 1
     cpu.irqs_enabled = kernel.arch.port.irqs_enabled(regs.status)
 
@@ -53,8 +58,10 @@ def repeats(cpu: Percpu, trap: Trap) -> bool:
 
 
 def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
-    """A guest that touches what it must not; no scenario can use it."""
+    """A guest that touches what it must not: no scenario can use it, unless it executed half-written text before."""
     where, what = cpu.kernel.at(fault.pc), f"{fault.access} of {fault.address:#x}"
+    if "unpredictable" in cpu.kernel.outcomes:
+        oops(cpu, f"page fault, {what}", fault.pc)
     hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
     raise GuestError(f"{cpu.name} at {where}: {what}; {hint}")
 

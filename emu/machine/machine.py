@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from emu.errors import DecodeError
+from emu.errors import DecodeError, MemoryAccessError
 from emu.isa.arch import Arch
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Cpu
@@ -16,6 +16,7 @@ from emu.machine.image import Image, place
 from emu.machine.memory import PAGE, Memory
 
 MakeCpu = Callable[[int, Memory], Cpu]
+RETURN_PAD = 16  # bytes
 SharedAccess = tuple[str, int]  # load, store or update, and the address
 
 
@@ -28,11 +29,13 @@ class Machine:
         self.memory = Memory()
         place(image, self.memory)
         self.slots = self.memory.add("insn_slots", self._after_text(), PAGE, executable=True)
-        self.return_pad = self.slots.end - 16
+        self.return_pad = self.slots.end - RETURN_PAD
+        # Never executed, but an engine that translates what comes next must find an end before the region's.
+        self.memory.write(self.return_pad, arch.kprobe_break(bytes(RETURN_PAD)))
         self.cpus = [make_cpu(number, self.memory) for number in range(cpus)]
         self.bug_table = self._bug_table()
         self.names: dict[int, str] = {}
-        self._shared = self._shared_range()
+        self._shared, self._own = self._shared_range(), self._own_range()
         self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
         self._start: tuple[list[bytes], list[Any]] | None = None
 
@@ -57,6 +60,11 @@ class Machine:
     def _shared_range(self) -> range:
         start, end = self.address_of("shared_start"), self.address_of("shared_end")
         return range(start, end) if start is not None and end is not None else range(0)
+
+    def _own_range(self) -> range:
+        """Elements of `results` have one writer each and no reader, so they are no reason to yield."""
+        results = self.image.symbols.get("results")
+        return range(results.address, results.address + results.size) if results is not None else range(0)
 
     def address_of(self, name: str) -> int | None:
         """A symbol's address, None if the image has no such symbol."""
@@ -142,10 +150,23 @@ class Machine:
         insn = self._fetched(cpu, pc)
         return (pc, pc + len(insn)) if self.arch.has_delay_slot(insn) else (pc,)
 
+    def size_at(self, cpu: Cpu, pc: int) -> int:
+        """Bytes of the instruction that this CPU would fetch at pc; 0 where there is no text."""
+        return len(self._fetched(cpu, pc))
+
     def _fetched(self, cpu: Cpu, pc: int) -> bytes:
-        head = cpu.fetched(pc, min(self.arch.insn_sizes))
-        size = self.arch.insn_size(cpu.fetched(pc, max(self.arch.insn_sizes)) or head)
-        return cpu.fetched(pc, size)
+        """The instruction at pc; the least that one has if it is none, and nothing where there is no text.
+
+        A CPU gets to such places through half-written text.
+        """
+        sizes = self.arch.insn_sizes
+        try:
+            text = cpu.fetched(pc, min(max(sizes), self.memory.region(pc).end - pc))
+            return text[: self.arch.insn_size(text)]
+        except MemoryAccessError:
+            return b""
+        except DecodeError:
+            return text[: min(sizes)]
 
     def shared_access(self, cpu: Cpu, pc: int, *, patched: bool) -> SharedAccess | None:
         """The access to `.shared` that the instruction at pc is about to make, None if there is none.
@@ -159,7 +180,7 @@ class Machine:
                 self._operands[pc] = operands
         for operand in operands:
             address = operand.address(cpu.get, self.arch.registers.bits)
-            if address in self._shared:
+            if address in self._shared and address not in self._own:
                 kind = "update" if operand.reads and operand.writes else "store" if operand.writes else "load"
                 return kind, address
         return None

@@ -1,0 +1,98 @@
+"""text_poke_bp: an instruction of several bytes is replaced while others run through it (alternative.c on x86).
+
+A breakpoint is put over the first byte, then the tail is written, then the first byte; each step ends with an
+interrupt that serialises every CPU. A CPU that meets the breakpoint meanwhile executes the new instruction in
+software. A count per CPU keeps the table that its handler reads from going away under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from emu.errors import UsageError
+from emu.explore.ops import store, update, wait
+from emu.kernel.patching import on_each_cpu
+from emu.machine.frame import PtRegs
+
+if TYPE_CHECKING:
+    from emu.kernel.kernel import Kernel
+    from emu.kernel.percpu import Percpu
+
+Emulate = Callable[[PtRegs], None]
+
+
+class TextPokeArray:
+    """What is being patched: address -> what the handler does there, None if the breakpoint is not for it."""
+
+    def __init__(self, cpus: int) -> None:
+        self.vec: dict[int, Emulate | None] = {}
+        self.refs = [0] * cpus  # text_poke_array_refs
+
+
+async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | None = None) -> None:
+    """Replace the instruction at addr; the caller holds text_mutex.
+
+    `emulate` is the instruction that a CPU executes in software meanwhile, the new one if None. UsageError if the
+    architecture has no such handler, or it cannot emulate the instruction.
+    """
+    port, array = kernel.arch.port, kernel.text_poke_array
+    if port.poke_emulation is None:
+        raise UsageError(f"text_poke_bp on {kernel.arch.name}: expected an architecture whose handler emulates")
+    vec = {addr: port.poke_emulation(emulate or data, addr)}
+    kernel.watch(addr)
+    if kernel.booting:
+        return kernel.text.store(addr, data, live=False)
+    await store("text_poke_array_refs")
+    array.vec, array.refs = vec, [1] * len(kernel.percpu)
+    await three_steps(kernel, addr, data)
+    for cpu in kernel.percpu:
+        await drop_reference(array, cpu)
+    array.vec = {}
+
+
+async def three_steps(kernel: Kernel, addr: int, data: bytes) -> None:
+    """The breakpoint, the tail, the head. A breakpoint that is itself what is written needs no third step."""
+    breakpoint_insn = kernel.arch.kprobe_break(data)
+    head = len(breakpoint_insn)
+    await write_and_sync(kernel, addr, 0, breakpoint_insn)
+    if data[head:]:
+        await write_and_sync(kernel, addr, head, data[head:])
+    if data[:head] != breakpoint_insn:
+        await write_and_sync(kernel, addr, 0, data[:head])
+
+
+async def write_and_sync(kernel: Kernel, addr: int, offset: int, data: bytes) -> None:
+    """One store into the instruction at addr, and the interrupt that makes every CPU see it."""
+    await store(kernel.text_name(addr))  # named by the instruction, since a fetch of any of its bytes is one
+    kernel.text.store(addr + offset, data, live=True)
+    await on_each_cpu(kernel, "sync_core", addr + offset, len(data))
+    kernel.text.synchronised(addr + offset)
+
+
+async def drop_reference(array: TextPokeArray, cpu: Percpu) -> None:
+    """The patcher's own reference; if a handler on that CPU still holds one, wait for it."""
+    await update(refs_name(cpu))
+    array.refs[cpu.id] -= 1
+    if array.refs[cpu.id]:
+        await wait(refs_name(cpu), lambda: not array.refs[cpu.id])
+
+
+async def poke_int3_handler(cpu: Percpu, regs: PtRegs, addr: int) -> bool:
+    """Whether the breakpoint at addr is that of a patch under way; the CPU then has executed the instruction."""
+    array = cpu.kernel.text_poke_array
+    await update(refs_name(cpu))  # the patch may just be over
+    if not array.refs[cpu.id]:
+        return False
+    array.refs[cpu.id] += 1
+    emulate = array.vec.get(addr)
+    if emulate is not None:
+        cpu.kernel.log(cpu, "text_poke: emulate")
+        emulate(regs)
+    await update(refs_name(cpu))
+    array.refs[cpu.id] -= 1
+    return emulate is not None
+
+
+def refs_name(cpu: Percpu) -> str:
+    return f"text_poke_array_refs[{cpu.id}]"
