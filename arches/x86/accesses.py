@@ -1,6 +1,8 @@
 """Which memory an x86-64 instruction is about to access by its explicit operands, from Capstone.
 
-The stack accesses of push, pop, call and ret are left out: a stack belongs to one CPU. So are segment bases.
+The stack accesses of push, pop, call and ret are left out: a stack belongs to one CPU. Also not told: segment
+bases, xlat, addresses cut to 32 bits by a 67 prefix, and that bt and relatives with a register reach bits
+outside of their operand.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from arches.x86.registers import full_name
 from emu.isa.capstone_text import X86_64, Decoded, Operand, decode
 from emu.isa.operand import MemoryOperand
 
-NO_ACCESS = ("lea", "nop", "prefetch", "clflush", "clwb", "invlpg")
+NO_ACCESS = ("lea", "nop", "prefetch", "clflush", "clwb", "cldemote", "invlpg", "bnd")
 MOVES = ("mov", "vmov")
-STORES = ("set", "insb", "insw", "insd")
+STORES = ("set", "insb", "insw", "insd", "fst", "fist", "fnst", "fnsave", "stmxcsr", "extractps", "pextr")
+LOADS = ("frstor",)
 UPDATES = frozenset({"xchg", "cmpxchg", "cmpxchg8b", "cmpxchg16b", "xadd"})
 
 
@@ -44,4 +47,6 @@ def _access(found: Decoded, operand: Operand) -> tuple[bool, bool]:
         return not first, first
     if mnemonic.startswith(STORES):
         return False, True
+    if mnemonic.startswith(LOADS):
+        return True, False
     return operand.reads or not operand.writes, operand.writes

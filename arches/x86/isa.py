@@ -97,6 +97,7 @@ SPEC = UnicornSpec(
     initial={"EFLAGS": EFLAGS_IF | EFLAGS_FIXED},
     guard=GUARD,
     insn_hooks=("SYSCALL", "SYSENTER"),
+    virtual_tlb=True,  # without paging the engine has 52 bits of address, and the kernel is above
 )
 
 

@@ -107,6 +107,13 @@ movss xmm0, [rbx]               | read 4
 movups [rbx], xmm0              | write 16
 mov rax, [rcx*8 + 0x90000]      | read 8
 sete byte ptr [rbx]             | write 1
+fstp qword ptr [rbx]            | write 8
+fistp dword ptr [rbx]           | write 4
+fld qword ptr [rbx]             | read 8
+stmxcsr dword ptr [rbx]         | write 4
+mov rax, [rip - 0x70000000]     | read 8
+add dword ptr [rax - 0x70000000], 1 | update 4
+insertps xmm0, dword ptr [rbx], 0 | read 4
 shl dword ptr [rbx], 3          | update 4
 neg qword ptr [rbx]             | update 8
 cmpxchg8b qword ptr [rdi]       | update 8

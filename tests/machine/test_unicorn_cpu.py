@@ -387,16 +387,32 @@ def test_patch_in_a_delay_slot_of_a_warm_loop() -> None:
     assert cpu.get("v0") == 201
 
 
-def test_kseg0_addresses() -> None:
+KERNEL_ADDRESSES = [
+    (MIPS, 0x80100000),  # kseg0
+    (ARM64, 0xFFFF800080000000),
+    (RISCV, 0xFFFFFFFF80000000),
+    (X86, 0xFFFFFFFF81000000),
+]
+
+
+@pytest.mark.parametrize(("program", "base"), KERNEL_ADDRESSES, ids=lambda value: getattr(value, "name", ""))
+def test_addresses_that_kernels_have(program: Program, base: int) -> None:
     memory = Memory()
-    memory.add("text", 0x80100000, SIZE, executable=True)
-    memory.add("data", 0x80200000, SIZE)
-    memory.write(0x80100000, MIPS.add + MIPS.store + MIPS.brk)
-    cpu = mips.make_cpu(0, memory)
-    cpu.pc = 0x80100000
-    cpu.set("a0", 0x80200000)
-    assert cpu.run(9) == Trap(TrapKind.BREAK, 0x80100008, 515)
-    assert memory.load(0x80200000, 4) == 1
+    memory.add("text", base, SIZE, executable=True)
+    memory.add("data", base + 0x100000, SIZE)
+    memory.write(base, program.add + program.store + program.brk)
+    cpu = program.make_cpu(0, memory)
+    cpu.pc = base
+    cpu.set(program.pointer, base + 0x100000)
+    at = base + len(program.add + program.store)
+    assert_break(program, cpu, cpu.run(9), at)
+    assert memory.load(base + 0x100000, 4) == 1
+    patch(cpu, memory, base, program.brk)
+    cpu.pc = base
+    assert_break(program, cpu, cpu.run(9), base)
+    cpu.pc = base + len(program.add)
+    cpu.set(program.pointer, base + 0x200000)
+    assert cpu.step() == Fault("write", base + 0x200000, base + len(program.add))
 
 
 TRAPS = {
