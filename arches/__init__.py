@@ -14,17 +14,27 @@ from emu.kernel.port import Port
 AnyArch = Arch[Port]
 
 
+def names() -> tuple[str, ...]:
+    """The architectures' own names: those of the folders here."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+
+
 @cache
-def all_archs() -> tuple[Arch[Port], ...]:
+def _load(folder: str) -> AnyArch:
+    arch: AnyArch = importlib.import_module(f"arches.{folder}").ARCH
+    return arch
+
+
+def all_archs() -> tuple[AnyArch, ...]:
     """Every architecture that has a folder here, in the order of their names."""
-    folders = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
-    modules = (importlib.import_module(f"arches.{folder}") for folder in folders)
-    return tuple(module.ARCH for module in modules if hasattr(module, "ARCH"))
+    return tuple(_load(name) for name in names())
 
 
-def load(name: str) -> Arch[Port]:
+def load(name: str) -> AnyArch:
     """The architecture of that name or alias; UsageError lists the names there are."""
+    if name in names():
+        return _load(name)  # the others need not be imported
     for arch in all_archs():
         if name.lower() in (arch.name, *arch.aliases):
             return arch
-    raise UsageError(f"architecture {name!r}: expected one of {', '.join(arch.name for arch in all_archs())}")
+    raise UsageError(f"architecture {name!r}: expected one of {', '.join(names())}")

@@ -70,7 +70,7 @@ def arch_names(given: list[str] | None) -> list[str]:
     """The architectures of `--arch A...`; `all`, the default, is every one."""
     names = given or ["all"]
     if "all" in names:
-        return [arch.name for arch in arches.all_archs()]
+        return list(arches.names())
     found = list(dict.fromkeys(arches.load(name).name for name in names))
     if not found:
         raise UsageError("--arch: expected at least one architecture")

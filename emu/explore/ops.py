@@ -21,14 +21,21 @@ class Access(Enum):
 
 
 class Op:
-    """One announcement. `ready` says whether the task can go on; None means always."""
+    """One announcement. `ready` says whether the task can go on; None means always.
 
-    __slots__ = ("access", "ready", "what")
+    `commutes` promises that the step gives the same as any step that another task can take before it, in
+    either order, so that the search need not try both.
+    """
 
-    def __init__(self, access: Access, what: str, ready: Callable[[], bool] | None = None) -> None:
+    __slots__ = ("access", "commutes", "ready", "what")
+
+    def __init__(
+        self, access: Access, what: str, ready: Callable[[], bool] | None = None, commutes: bool = False
+    ) -> None:
         self.access = access
         self.what = what
         self.ready = ready
+        self.commutes = commutes
 
     def __await__(self) -> Generator[Op, None, None]:
         yield self
@@ -56,6 +63,11 @@ def fetch(what: str) -> Op:
 def wait(what: str, ready: Callable[[], bool]) -> Op:
     """Blocks until `ready()`; the predicate must depend on shared state only."""
     return Op(Access.WAIT, what, ready)
+
+
+def join(what: str, ready: Callable[[], bool]) -> Op:
+    """A wait after which a task only counts itself in, as at a barrier: such steps commute with everything."""
+    return Op(Access.WAIT, what, ready, commutes=True)
 
 
 def retry(what: str, ready: Callable[[], bool]) -> Op:

@@ -82,14 +82,16 @@ def explore(
     limit: int | None = None,
     prefix: Schedule = (),
     progress: Progress | None = None,
+    reduce: bool = True,
 ) -> Report:
     """Every execution that begins with `prefix`, at most `limit` of them; an interrupt (^C) returns what there is.
 
     `progress(report, fraction)` is called a few times a second; the fraction of the tree that is done is an
-    estimate that takes all branches of a choice to be of equal size.
+    estimate that takes all branches of a choice to be of equal size. With `reduce`, a step that commutes with
+    everything is taken at once and its order against the others is not varied: fewer executions, the same outcomes.
     """
     report = Report(bound=bound, limit=limit)
-    search = _Search(make_world, bound, prefix)
+    search = _Search(make_world, bound, prefix, reduce)
     told = time.monotonic()
     try:
         while limit is None or report.executions < limit:
@@ -106,8 +108,9 @@ def explore(
 
 
 class _Search:
-    def __init__(self, make_world: MakeWorld, bound: int | None, prefix: Schedule) -> None:
+    def __init__(self, make_world: MakeWorld, bound: int | None, prefix: Schedule, reduce: bool) -> None:
         self._make_world = make_world
+        self._reduce = reduce
         self._bound = bound
         self._prefix = prefix
         self._forced: list[str] = list(prefix)  # the steps that the next execution begins with
@@ -152,12 +155,23 @@ class _Search:
     def _extend(self, tasks: Sequence[Task], current: Task | None) -> None:
         spent = self._nodes[-1].spent if self._nodes else 0
         while enabled := [task for task in tasks if task.enabled()]:
-            if len(enabled) > 1:
-                current, spent = self._branch(enabled, current, spent)
+            if len(enabled) == 1:
+                chosen = current = enabled[0]
+            elif (at_once := self._at_once(enabled)) is not None:
+                chosen = at_once  # `current` stays who it was: this is no preemption
             else:
-                current = enabled[0]
-            self._taken.append(current.name)
-            current.step()
+                current, spent = self._branch(enabled, current, spent)
+                chosen = current
+            self._taken.append(chosen.name)
+            chosen.step()
+
+    def _at_once(self, enabled: list[Task]) -> Task | None:
+        """A task whose next step commutes with everything: an ample set of its own."""
+        if self._reduce:
+            for task in enabled:
+                if task.commutes():
+                    return task
+        return None
 
     def _branch(self, enabled: list[Task], current: Task | None, spent: int) -> tuple[Task, int]:
         """Go on with whoever runs; remember the others, as far as the bound allows."""

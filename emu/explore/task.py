@@ -57,6 +57,17 @@ class Task:
         """Whether `step` would take an interrupt instead of doing what was announced."""
         return self.interrupts is not None and self.interrupts.pending()
 
+    def commutes(self) -> bool:
+        """Whether the next step may be taken at once, because its order against other tasks' steps does not matter.
+
+        Taking an interrupt does not: it was raised before, and what the handler does up to its first
+        announcement is this CPU's own affair.
+        """
+        op = self.op
+        if self.interrupts is not None and self.interrupts.pending():
+            return True
+        return op is not None and op.commutes and (op.ready is None or op.ready())
+
     def close(self) -> None:
         """Abandon what is left; the coroutines must not outlive the execution."""
         while self._frames:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from emu.explore.ops import update, wait
+from emu.explore.ops import join, update
 from emu.explore.task import KernelCode
 from emu.kernel.percpu import Interrupt
 
@@ -63,14 +63,14 @@ async def stop_machine_cpuslocked(kernel: Kernel, fn: StopFn, active: frozenset[
         msdata = MultiStopData(fn, ids, len(cpus))
         for cpu in cpus:
             cpu.raise_interrupt(Interrupt("stopper", lambda c: multi_cpu_stop(c, msdata), stopper=True))
-        await wait("cpu_stop_done.completion", lambda: msdata.done == len(cpus))
+        await join("cpu_stop_done.completion", lambda: msdata.done == len(cpus))
 
 
 async def multi_cpu_stop(cpu: Percpu, msdata: MultiStopData) -> None:
     """The stopper's loop on one CPU."""
     irqs_enabled, curstate = cpu.irqs_enabled, MultiStopState.NONE
     while curstate is not MultiStopState.EXIT:
-        await wait("multi_stop.state", partial(msdata.has_left, curstate))
+        await join("multi_stop.state", partial(msdata.has_left, curstate))
         curstate = msdata.state
         if curstate is MultiStopState.DISABLE_IRQ:
             cpu.irqs_enabled = False
@@ -98,4 +98,4 @@ class LastArriver:
             self._write()
             self._cpu_count += 1
         else:
-            await wait("patch.cpu_count", lambda: self._cpu_count > self._num_online)
+            await join("patch.cpu_count", lambda: self._cpu_count > self._num_online)

@@ -9,8 +9,8 @@ from emu.scenarios.lab import Lab
 
 
 def reregister_vs_hit(lab: Lab) -> Mapping[str, KernelCode]:
-    """While CPU 0 is in the trap, CPU 1 removes the probe and puts another one there: before the lookup the new probe
-    is hit by a trap that was not its own; between lookup and compare the word is a breakpoint again, and not claimed."""
+    """CPU 1 replaces the probe while CPU 0 is in its trap: is the new probe hit by a trap that was not its own, and
+    is the trap unclaimed where the word is a breakpoint again by the time of the comparison?"""
     old = Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))
     new = Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))
     lab.boot(register_kprobe(lab.kernel, old))

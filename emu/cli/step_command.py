@@ -1,0 +1,155 @@
+"""`trapline step`: one instruction from a given state, or a stream of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import arches
+from emu.cli.arguments import Commands, command, natural
+from emu.cli.output import print_json
+from emu.errors import TraplineError, UsageError
+from emu.isa.opcode import text_of
+from emu.machine.cpu import Fault, Trap
+from emu.machine.single_step import Change, State, Stepper
+
+KEYS = ("word", "at", "regs", "mem")
+DEFAULT_AT = 0x10000
+
+
+def add(commands: Commands) -> None:
+    example = "trapline step csky 0x6c03 --reg r0=5 --reg r3=7"
+    parser = command(commands, "step", "execute one instruction from a given state: what it changes", example, step)
+    parser.add_argument("arch", metavar="ARCH")
+    help_text = "hex; - reads states from standard input, a JSON object a line, and answers with one line each"
+    parser.add_argument("word", metavar="WORD", help=help_text)
+    parser.add_argument("--reg", action="append", default=[], metavar="NAME=VALUE", help="others are 0")
+    parser.add_argument("--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes; the rest of a page is 0")
+    parser.add_argument("--at", type=natural, default=DEFAULT_AT, metavar="ADDR", help="address; default 0x10000")
+
+
+def step(options: argparse.Namespace) -> int:
+    arch = arches.load(options.arch)
+    stepper = Stepper(arch, arch.port.make_cpu)
+    if options.word == "-":
+        if options.reg or options.mem:
+            raise UsageError("step -: expected states on standard input, and no --reg or --mem")
+        return step_lines(stepper)
+    state = State(
+        arch.parse_word(options.word),
+        options.at,
+        dict(register(text) for text in options.reg),
+        dict(memory(text) for text in options.mem),
+    )
+    change = stepper.step(state)
+    word, text = arch.word(state.insn), text_of(arch, state.insn, state.at)
+    if options.json:
+        print_json({"schema": "trapline.step/1", "arch": arch.name, "word": word, "text": text, **answer(change)})
+    else:
+        print(f"{state.at:#x}: {word}  {text}\n{lines(change)}")
+    return 0
+
+
+def step_lines(stepper: Stepper) -> int:
+    """One answer for each line, in order; UsageError names the first line that is not a state."""
+    for number, line in enumerate(sys.stdin, start=1):
+        if not line.strip():
+            continue
+        try:
+            print(json.dumps(answer(stepper.step(state_of(stepper.arch, line)))), flush=True)
+        except TraplineError as error:
+            raise type(error)(f"line {number}: {error}") from None
+    return 0
+
+
+# What is asked
+
+
+def register(text: str) -> tuple[str, int]:
+    """NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--reg {text!r}: expected NAME=VALUE")
+    return name.strip(), number(value, f"--reg {text!r}")
+
+
+def memory(text: str) -> tuple[int, bytes]:
+    """ADDR=HEX."""
+    addr, equals, data = text.partition("=")
+    if not equals:
+        raise UsageError(f"--mem {text!r}: expected ADDR=HEX")
+    return number(addr, f"--mem {text!r}"), hex_bytes(data, f"--mem {text!r}")
+
+
+def number(value: Any, where: str) -> int:
+    """A JSON number, or text in any of C's bases; UsageError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(value.strip(), 0)
+    except (ValueError, AttributeError):
+        raise UsageError(f"{where}: {value!r}: expected a whole number such as 18 or 0x12") from None
+
+
+def hex_bytes(value: Any, where: str) -> bytes:
+    try:
+        return bytes.fromhex(value.strip().removeprefix("0x"))
+    except (ValueError, AttributeError):
+        raise UsageError(f"{where}: {value!r}: expected bytes in hexadecimal such as 0102ff") from None
+
+
+def state_of(arch: arches.AnyArch, line: str) -> State:
+    """A line of `step -`; UsageError."""
+    try:
+        given = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"no JSON ({error}): expected an object with {', '.join(KEYS)}") from None
+    if not isinstance(given, dict) or "word" not in given or set(given) - set(KEYS):
+        raise UsageError(
+            f"{line.strip()[:60]!r}: expected an object with word, and of {', '.join(KEYS[1:])} what is not 0"
+        )
+    if not isinstance(given["word"], str):
+        raise UsageError(f"word {given['word']!r}: expected a string such as '0x0000000d'")
+    regs, mem = mapping(given, "regs"), mapping(given, "mem")
+    return State(
+        arch.parse_word(given["word"]),
+        number(given.get("at", DEFAULT_AT), "at"),
+        {name: number(value, name) for name, value in regs.items()},
+        {number(addr, "mem"): hex_bytes(data, f"mem {addr}") for addr, data in mem.items()},
+    )
+
+
+def mapping(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = given.get(key, {})
+    if not isinstance(value, dict):
+        raise UsageError(f"{key} {value!r}: expected an object")
+    return value
+
+
+# What is answered
+
+
+def answer(change: Change) -> dict[str, Any]:
+    """The JSON of one step; a fault has the address that was accessed, too."""
+    trap: dict[str, Any] | None = None
+    if isinstance(change.stop, Trap):
+        trap = {"kind": change.stop.kind.value, "pc": change.stop.pc}
+    elif isinstance(change.stop, Fault):
+        trap = {"kind": f"{change.stop.access}-fault", "pc": change.stop.pc, "address": change.stop.address}
+    mem = {f"{addr:#x}": data.hex() for addr, data in change.mem.items()}
+    return {"regs": dict(change.regs), "mem": mem, "pc": change.pc, "trap": trap}
+
+
+def lines(change: Change) -> str:
+    """The same for people, numbers in hexadecimal."""
+    said = answer(change)
+    shown = [f"  {name:8} {value:#x}" for name, value in said["regs"].items()]
+    shown += [f"  [{addr}] {data}" for addr, data in said["mem"].items()]
+    shown.append(f"  pc       {change.pc:#x}")
+    if said["trap"] is not None:
+        at = f" of {said['trap']['address']:#x}" if "address" in said["trap"] else ""
+        shown.append(f"  {said['trap']['kind']}{at} at {said['trap']['pc']:#x}")
+    return "\n".join(shown)
