@@ -252,6 +252,9 @@ BY_FIELDS = [
     (mips, "word 7c85100a", MemoryOperand("r4", 0, 4, True, False, "r5")),  # lwx: the DSP ASE is off on the CPU
     (mips, "word 7c85110a", MemoryOperand("r4", 0, 2, True, False, "r5")),
     (mips, "word 7c85118a", MemoryOperand("r4", 0, 1, True, False, "r5")),
+    (mips, "lwl $2, 3($4)", MemoryOperand("r4", 0, 4, True, False)),  # bytes 0..3 at most
+    (mips, "swl $2, 0($4)", MemoryOperand("r4", -3, 4, False, True)),
+    (mips, "swr $2, 1($4)", MemoryOperand("r4", 1, 4, False, True)),
     (riscv, "word 18c5a52f", MemoryOperand("x11", 0, 4, True, True)),
     (riscv, "word 18c5b52f", MemoryOperand("x11", 0, 8, True, True)),
 ]

@@ -517,6 +517,14 @@ def test_faults(program: Program, insn: str, address: int, access: str) -> None:
     assert cpu.step() is None
 
 
+def test_a_fault_is_forgotten(program: Program) -> None:
+    cpu, _ = boot(program, program.store + program.brk)
+    cpu.set(program.pointer, UNMAPPED)
+    assert cpu.step() == Fault("write", UNMAPPED, TEXT)
+    cpu.pc = at = TEXT + len(program.store)
+    assert_break(program, cpu, cpu.step(), at)
+
+
 @pytest.mark.parametrize("target", [UNMAPPED, DATA])
 def test_a_jump_to_no_text_completes_and_the_fetch_faults(program: Program, target: int) -> None:
     cpu, _ = boot(program, program.jump)
@@ -644,6 +652,21 @@ def test_snapshots_bring_back_the_view_in_any_order(program: Program) -> None:
             assert_break(program, cpu, cpu.run(50), TEXT + stop * size)
     cpu.restore(clean)
     assert cpu.fetched(TEXT, 5 * size) == program.add * 5
+
+
+def test_a_patch_undone_is_in_no_later_snapshot(program: Program) -> None:
+    cpu, memory = warm_loop(program)
+    size = len(program.add)
+    cpu.pc = TEXT
+    clean = cpu.snapshot()
+    patch(cpu, memory, TEXT + size, program.brk)
+    cpu.restore(clean)
+    memory.write(TEXT + size, program.add)
+    patch(cpu, memory, TEXT + 3 * size, program.brk)
+    later = cpu.snapshot()
+    cpu.restore(clean)
+    cpu.restore(later)
+    assert_break(program, cpu, cpu.run(50), TEXT + 3 * size)
 
 
 def test_restore_after_a_whole_image_was_synchronised(program: Program) -> None:
