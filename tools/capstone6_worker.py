@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-import capstone6pwndbg as capstone
+import capstone6pwndbg as capstone  # type: ignore[import-not-found]
 
 
 def main() -> None:
