@@ -33,7 +33,7 @@ async def kprobe_int3_handler(cpu: Percpu, regs: PtRegs) -> bool:
         return await kprobe_hit(p, regs, cpu)
     if await step_ended(cpu, regs):
         return True
-    # Linux kernel commit 8e791f7eba4c ("x86/kprobes: Drop removed INT3 handling code") (in v6.3) dropped the comparison.
+    # Linux kernel commit 8e791f7eba4c ("x86/kprobes: Drop removed INT3 handling code") (in v6.3) removed this.
     if not await breakpoint_is_gone(cpu, addr, INT3):
         return False
     regs.pc = addr

@@ -51,7 +51,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patching", metavar="P", help="how text is patched; default: as the variant does")
     parser.add_argument("--preempt", choices=PREEMPT, default="none", help="the modelled kernel's preemption")
     parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 4; default 2")
-    parser.add_argument("--views", choices=VIEWS, default="coherent", help="stale: fetches do not follow stores")
+    parser.add_argument("--views", choices=VIEWS, help="stale: fetches follow stores late; default: the scenario's")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

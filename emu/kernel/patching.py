@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from emu.errors import UsageError
-from emu.explore.ops import store, wait
+from emu.explore.ops import join, store
 from emu.kernel.percpu import Interrupt
 from emu.kernel.stop_machine import LastArriver, stop_machine_cpuslocked
 

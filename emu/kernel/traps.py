@@ -7,7 +7,7 @@ from typing import NoReturn
 from emu.errors import GuestError
 from emu.explore.ops import ExecutionEnds, retry
 from emu.kernel.percpu import Percpu
-from emu.machine.cpu import Fault, Trap
+from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.frame import PtRegs
 
 REPEATS = 2  # traps at one pc before the CPU's state is compared
@@ -28,20 +28,27 @@ def oops(cpu: Percpu, why: str, pc: int) -> NoReturn:
 async def take_trap(cpu: Percpu, trap: Trap) -> None:
     """From the exception to its return. Interrupts are off on entry, on every architecture here."""
     kernel = cpu.kernel
-    irqs_enabled = cpu.irqs_enabled
+    if trap.kind is not TrapKind.TRACE and repeats(cpu, trap):
+        return await spin(cpu, trap)
     cpu.trap_depth, cpu.irqs_enabled = cpu.trap_depth + 1, False
     kernel.log(cpu, f"trap: {trap.kind.value} at {kernel.at(trap.pc)}")
-    if repeats(cpu, trap):
-        cpu.irqs_enabled = irqs_enabled
-        version = kernel.version
-        await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: kernel.version != version)
-        cpu.irqs_enabled = False
     regs = PtRegs(cpu.cpu, kernel.machine.memory, kernel.arch.registers.status, trap)
     await kernel.variant.trap(cpu, regs, trap)
     cpu.cpu.clear_reservation()
     kernel.text.exception_return(cpu.cpu)
     cpu.trap_depth -= 1
     cpu.irqs_enabled = kernel.arch.port.irqs_enabled(regs.status)
+
+
+async def spin(cpu: Percpu, trap: Trap) -> None:
+    """Trap and return, for as long as nobody changes anything; then the address is fetched again.
+
+    Between two traps the CPU is where it was before them, and takes interrupts there.
+    """
+    kernel, version = cpu.kernel, cpu.kernel.version
+    if not trap.delay_slot:
+        cpu.cpu.pc = trap.pc
+    await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: kernel.version != version)
 
 
 def repeats(cpu: Percpu, trap: Trap) -> bool:

@@ -143,7 +143,7 @@ class Machine:
         try:
             return self.arch.disassemble(insn, pc)
         except DecodeError:
-            return f".word {insn.hex()}"
+            return f".word {insn.hex()}" if insn else "no text"
 
     def step_at(self, cpu: Cpu, pc: int) -> tuple[int, ...]:
         """Addresses of the instructions that one step at pc executes: a branch's delay slot goes with it."""

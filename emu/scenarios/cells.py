@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import arches
@@ -20,7 +20,10 @@ from emu.scenarios.registry import find_scenario
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run, by name; None stands for the default: the variant `mainline`, and the variant's own patching."""
+    """What to run, by name; None stands for the default: the variant `mainline`, and the variant's own patching.
+
+    The default of `views` is the scenario's: its attribute `views`, or coherent.
+    """
 
     scenario: str
     arch: str
@@ -28,7 +31,7 @@ class Settings:
     patching: str | None = None
     preempt: str = "none"
     cpus: int = 2
-    views: str = "coherent"
+    views: str | None = None
 
     def config(self) -> Config:
         """The configuration; UsageError names what is unknown and what there is."""
@@ -38,10 +41,12 @@ class Settings:
         if name not in variants:
             raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
         patching = self.patching or variants[name].patching
-        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views)
+        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or "coherent")
 
     def laboratory(self) -> Laboratory:
-        return Laboratory(find_scenario(self.scenario), self.config())
+        scenario = find_scenario(self.scenario)
+        own: str = getattr(scenario, "views", "coherent")
+        return Laboratory(scenario, replace(self.config(), views=self.views or own))
 
     def names(self) -> dict[str, Any]:
         """The settings with the defaults filled in, as the JSON has them."""
