@@ -19,6 +19,8 @@ SP = "x2"
 @lru_cache(maxsize=1 << 14)
 def memory_operands(insn: bytes, addr: int) -> tuple[MemoryOperand, ...]:
     """The accesses of the instruction that starts `insn`; sc is an update, since it depends on what others did."""
+    if not insn:
+        return ()
     if insn[0] & 3 != 3:
         found = _compressed(int.from_bytes(insn[:2], "little"))
     else:

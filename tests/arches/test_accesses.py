@@ -270,3 +270,8 @@ def test_both_accesses_of_a_string_move() -> None:
         MemoryOperand("rdi", 0, 8, False, True),
         MemoryOperand("rsi", 0, 8, True, False),
     }
+
+
+@pytest.mark.parametrize("isa", [arm64, mips, riscv, x86], ids=lambda isa: isa.__name__)
+def test_nothing_accesses_nothing(isa: ModuleType) -> None:
+    assert isa.memory_operands(b"", TEXT) == ()
