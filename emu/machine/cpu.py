@@ -6,6 +6,7 @@ with memory; until then the CPU goes on fetching what it had. Data accesses go t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -94,6 +95,10 @@ class Cpu(Protocol):
     def get(self, name: str) -> int: ...
     def set(self, name: str, value: int) -> None: ...
 
+    def reader(self, names: Sequence[str]) -> Callable[[], tuple[int, ...]]:
+        """A function that gives the values of these registers, in order; cheaper than `get` of each."""
+        ...
+
     def step(self) -> Stop | None:
         """Execute one instruction (on MIPS a branch with its delay slot); None if it just completed."""
         ...
@@ -114,6 +119,10 @@ class Cpu(Protocol):
 
     def fetched(self, addr: int, size: int) -> bytes:
         """What this CPU would fetch now at addr: its own view, not memory."""
+        ...
+
+    def remap(self) -> None:
+        """Take over the regions that memory has now instead of those it had; earlier snapshots are void."""
         ...
 
     def clear_reservation(self) -> None:

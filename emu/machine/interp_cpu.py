@@ -12,7 +12,7 @@ or by the host, ends them, also when it stores the value that was there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NoReturn
@@ -145,6 +145,25 @@ class InterpCpu:
             self.special[register] = self.special[register] & ~(1 << bit) | (value & 1) << bit
         else:
             self.special[name] = value & (1 if name in self.spec.registers.flags else self._top)
+
+    def reader(self, names: Sequence[str]) -> Callable[[], tuple[int, ...]]:
+        """See `Cpu`."""
+        gpr, special = self.gpr, self.special
+        places = {name: place for place, name in enumerate(("pc", *self.spec.registers.gpr, *special))}
+        sources = [self._source(self.spec.registers.canonical(name)) for name in names]
+        parts = [(places[name], bit, top) for name, bit, top in sources]
+
+        def read() -> tuple[int, ...]:
+            values = [self.pc, *gpr, *special.values()]
+            return tuple([values[place] >> bit & top for place, bit, top in parts])
+
+        return read
+
+    def _source(self, name: str) -> tuple[str, int, int]:
+        """The register that a name is in, its lowest bit there, and the mask of its width."""
+        if name in self.spec.flag_bits:
+            return *self.spec.flag_bits[name], 1
+        return name, 0, self._top
 
     # Execution
 
@@ -286,6 +305,12 @@ class InterpCpu:
         view = self._view(addr, size)
         offset = addr - view.region.base
         return bytes(view.bytes[offset : offset + size])
+
+    def remap(self) -> None:
+        """See `Cpu`."""
+        self._views = [TextView(region) for region in self.memory.regions if region.executable]
+        self._decoded.clear()
+        self._region = None
 
     def _view(self, addr: int, size: int) -> TextView:
         for view in self._views:

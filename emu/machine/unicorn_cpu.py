@@ -19,6 +19,7 @@ by the guest; the guest's loads from text read the view too. All regions must ex
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import unicorn
@@ -30,6 +31,7 @@ from emu.errors import MemoryAccessError, UsageError
 from emu.machine.cpu import Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.memory import PAGE, Memory
 from emu.machine.text_view import TextView, ViewState
+from emu.machine.unicorn_batch import RegisterBatch
 from emu.machine.unicorn_guard import EngineText
 from emu.machine.unicorn_spec import EngineStop, UnicornSpec
 
@@ -88,10 +90,10 @@ class UnicornCpu:
         self._spec = spec
         self._engine = _open(spec)
         self._handle = self._engine._uch
-        self._views = [TextView(region) for region in memory.regions if region.executable]
         self._lethal: set[int] = set()
-        self._texts = [EngineText(view, spec.guard, self._lethal) for view in self._views] if spec.guard else []
         self._map()
+        if spec.clear_reservation:
+            _map_scratch(self._engine, spec, memory)
         self._numbers = {name: number for number, name in enumerate(spec.file.gpr)}
         self._wide = {name: _register(spec, constant) for name, constant in spec.registers.items()}
         self._gpr = UnicornRegisters(
@@ -105,15 +107,25 @@ class UnicornCpu:
         self._clean = self._engine.context_save()
 
     def _map(self) -> None:
-        """Map data, shared, and text, this CPU's own, and the scratch page."""
-        for region in self.memory.regions:
+        """Map data, shared, and text, this CPU's own."""
+        regions, guard = self.memory.regions, self._spec.guard
+        self._views = [TextView(region) for region in regions if region.executable]
+        self._texts = [EngineText(view, guard, self._lethal) for view in self._views] if guard else []
+        for region in regions:
             if not region.executable:
                 self._engine.mem_map_ptr(region.base, region.size, SHARED, ctypes.addressof(region.buffer))
         for number, view in enumerate(self._views):
             buffer = self._texts[number].buffer if self._texts else view.buffer
             self._engine.mem_map_ptr(view.region.base, view.region.size, TEXT, ctypes.addressof(buffer))
-        if self._spec.clear_reservation:
-            _map_scratch(self._engine, self._spec, self.memory)
+
+    def remap(self) -> None:
+        """See `Cpu`; the page of `clear_reservation` goes away too, since any page may be a region's now."""
+        for first, last, _ in list(self._engine.mem_regions()):
+            self._engine.mem_unmap(first, last - first + 1)
+        self._lethal.clear()
+        self._map()
+        for view in self._views:
+            self._remove_cache(view.region.base, view.region.size)
 
     def _bind(self) -> None:
         """What `step` needs, looked up once: a warm step costs a few microseconds."""
@@ -202,6 +214,31 @@ class UnicornCpu:
             raise UsageError(f"register {name!r}: no such register on this CPU")
         return self._wide[name]
 
+    def reader(self, names: Sequence[str]) -> Callable[[], tuple[int, ...]]:
+        """See `Cpu`."""
+        sources = [self._source(self._spec.file.canonical(name)) for name in names]
+        ids = sorted({number for number, _, _ in sources if number is not None})
+        batch, places = RegisterBatch(uclib.uc_reg_read_batch, self._handle, ids), {n: at for at, n in enumerate(ids)}
+        parts = [(None if number is None else places[number], shift, top) for number, shift, top in sources]
+
+        def read() -> tuple[int, ...]:
+            values = batch.read()
+            return tuple(
+                self.get(names[n]) if place is None else values[place] >> shift & top
+                for n, (place, shift, top) in enumerate(parts)
+            )
+
+        return read
+
+    def _source(self, name: str) -> tuple[int | None, int, int]:
+        """The engine's register that a name is in, by how much to shift it and with what to mask it then."""
+        if name in self._numbers:
+            return self._gpr._ids[self._numbers[name]], 0, self._pc_mask
+        if name in self._spec.flags:
+            register, bit = self._spec.flags[name]
+            return self._wide[register], bit, 1
+        return self._wide.get(name), 0, -1
+
     # Execution
 
     def step(self) -> Stop | None:
@@ -254,6 +291,7 @@ class UnicornCpu:
         """Run the architecture's own instruction for it on a private page."""
         if self._spec.clear_reservation:
             self._start(self._handle, self._spec.scratch, self._until, 0, 1)
+            self._interrupt = self._hooked = self._fault = None
 
     # State
 
@@ -298,7 +336,9 @@ class UnicornCpu:
         """Make the engine execute what a view has now."""
         if self._texts:
             self._texts[number].refresh(offset, size)
-        addr = self._views[number].region.base + offset
+        self._remove_cache(self._views[number].region.base + offset, size)
+
+    def _remove_cache(self, addr: int, size: int) -> None:
         # Without the Python wrapper, which costs more than the flush.
         uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(addr), ctypes.c_uint64(addr + size))
 

@@ -1,0 +1,221 @@
+"""One instruction from a given state: what it changes, and how it ends.
+
+Memory exists where the state gives some, with zeros behind it as far as displacements reach, and around the
+instruction; all in whole pages. Text can be read but not written, also by the instruction itself: data belongs on
+pages of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any
+
+from emu.bits import mask
+from emu.errors import UsageError
+from emu.isa.arch import Arch
+from emu.machine.cpu import Stop
+from emu.machine.machine import MakeCpu
+from emu.machine.memory import PAGE, Memory, Region
+
+FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
+REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
+GAP = 8  # a store can leave bytes in its middle as they were
+FP_BITS = 128  # of the widest floating point register
+
+
+@dataclass(frozen=True)
+class State:
+    """An instruction in memory order, its address, and what is not zero: registers by any name, bytes by address."""
+
+    insn: bytes
+    at: int
+    regs: Mapping[str, int] = field(default_factory=dict)
+    mem: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one step did: new values of what differs, registers by their printed names, memory as runs of bytes.
+
+    `pc` is where the CPU goes on (what an exception would have saved), `stop` why it did not complete, None if it did.
+    """
+
+    regs: Mapping[str, int]
+    mem: Mapping[int, bytes]
+    pc: int
+    stop: Stop | None
+
+
+class Stepper:
+    """One CPU that is put into a state, stepped, and looked at, again and again."""
+
+    def __init__(self, arch: Arch[Any], make_cpu: MakeCpu) -> None:
+        file = arch.registers
+        self.arch = arch
+        self._memory = Memory()
+        self._cpu = make_cpu(0, self._memory)
+        self._layout: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()
+        self._names = (*file.visible, *file.fp, file.status)
+        for name in (*file.gpr, *file.flags):
+            self._cpu.set(name, 0)  # engines come up with a few that are not
+        self._read = self._cpu.reader(self._names)
+        self._clean = self._cpu.snapshot()
+        self._clean_values = self._read()
+        self._window = 2 * max(arch.insn_sizes)  # a branch and what stands in its delay slot
+
+    def step(self, state: State) -> Change:
+        """Execute it; UsageError for an unknown register, and for a value or address that is too wide."""
+        cpu = self._cpu
+        self._map(state)
+        self._fill(state)
+        before = self._load(state.regs)
+        cpu.pc = state.at
+        stop = cpu.step()
+        return Change(self._changed_registers(before), dict(self._changed_memory(state)), cpu.pc, stop)
+
+    # Memory
+
+    def _map(self, state: State) -> None:
+        """Have the pages that the state needs, all zero, and registers as after reset."""
+        text = frozenset(self._pages(state.at, self._window + FENCE, cut=True))
+        data = (
+            frozenset(page for addr, given in state.mem.items() for page in self._data_pages(addr, len(given))) - text
+        )
+        self._cpu.restore(self._clean)
+        if (text, data) == self._layout:
+            for region in self._memory.regions:
+                region.bytes[:] = bytes(region.size)
+            return
+        gone = self._memory.regions
+        self._memory.regions = [*_regions("text", text, True), *_regions("data", data, False)]
+        self._cpu.remap()
+        del gone  # not before: the engine had it mapped
+        self._layout = text, data
+        self._clean = self._cpu.snapshot()
+
+    def _data_pages(self, addr: int, size: int) -> range:
+        return range(self._pages(addr, size)[0], self._pages(addr, size + REACH, cut=True)[-1] + 1)
+
+    def _pages(self, addr: int, size: int, cut: bool = False) -> range:
+        """Page numbers of [addr, addr + size), of one byte if it is empty; `cut` off where addresses end."""
+        top, last = mask(self.arch.registers.bits), addr + max(size, 1) - 1
+        if not 0 <= addr <= top or (last > top and not cut):
+            raise UsageError(f"address {addr:#x}: expected {self.arch.registers.bits} bits, to the last byte")
+        return range(addr // PAGE, min(last, top) // PAGE + 1)
+
+    def _fill(self, state: State) -> None:
+        """Memory as given, the instruction over it, and breakpoints behind: they end what an engine translates."""
+        end = state.at + self._window
+        breakpoints = self.arch.kprobe_break(state.insn) * FENCE
+        self._write(end, breakpoints[: max(0, min(FENCE, mask(self.arch.registers.bits) + 1 - end))])
+        for addr, data in state.mem.items():
+            self._write(addr, data)
+        self._write(state.at, state.insn)
+
+    def _write(self, addr: int, data: bytes) -> None:
+        """Write to memory, and what is text to the CPU's view as well."""
+        for start, piece in _by_page(addr, data):
+            self._memory.write(start, piece)
+            if self._memory.region(start).executable:
+                self._cpu.sync_icache(start, len(piece))
+
+    def _changed_memory(self, state: State) -> Iterator[tuple[int, bytes]]:
+        for region in self._memory.regions:
+            if not region.executable:
+                after = bytes(region.bytes)
+                before = self._given(region, state)
+                if after != before:
+                    yield from _runs(region.base, before, after)
+
+    def _given(self, region: Region, state: State) -> bytes:
+        """What the state put into a data region."""
+        before = bytearray(region.size)
+        for addr, data in state.mem.items():
+            for start, piece in _by_page(addr, data):
+                if region.base <= start < region.end:
+                    before[start - region.base : start - region.base + len(piece)] = piece
+        return bytes(before)
+
+    # Registers
+
+    def _load(self, regs: Mapping[str, int]) -> tuple[int, ...]:
+        """Set the given registers; the values of all of them then."""
+        if not regs:
+            return self._clean_values
+        for name, value in regs.items():
+            self._set(name, value)
+        return self._read()
+
+    def _set(self, name: str, value: int) -> None:
+        name = self._spelled(name)
+        bits = self._width(name)
+        if not -(1 << bits - 1) <= value <= mask(bits):
+            raise UsageError(f"{name}={value}: expected {bits} bit{'s' if bits > 1 else ''}")
+        self._cpu.set(name, value & mask(bits))
+
+    def _spelled(self, text: str) -> str:
+        """The printed name of a register; assemblers' prefixes and capitals may be there, or not."""
+        file = self.arch.registers
+        for name in (text, text.lower(), text.lower().removeprefix("%").removeprefix("$")):
+            try:
+                return file.canonical(name)
+            except UsageError:
+                continue
+        return file.canonical(text)
+
+    def _width(self, name: str) -> int:
+        file = self.arch.registers
+        if name in file.flags:
+            return 1
+        return FP_BITS if name in file.fp else file.bits
+
+    def _changed_registers(self, before: tuple[int, ...]) -> dict[str, int]:
+        """The status word counts only where something changed in it that is not a flag."""
+        after, status = self._read(), self.arch.registers.status
+        if after == before:
+            return {}
+        changed = {name: new for name, old, new in zip(self._names, before, after, strict=True) if old != new}
+        if status in changed and self._is_flags_only(changed, before):
+            del changed[status]
+        return changed
+
+    def _is_flags_only(self, changed: Mapping[str, int], before: tuple[int, ...]) -> bool:
+        """Whether the status word is the old one again when the flags are; this spoils the CPU's state."""
+        old = dict(zip(self._names, before, strict=True))
+        for flag in self.arch.registers.flags:
+            if flag in changed:
+                self._cpu.set(flag, old[flag])
+        status = self.arch.registers.status
+        return self._cpu.get(status) == old[status]
+
+
+def _regions(kind: str, pages: Iterable[int], executable: bool) -> list[Region]:
+    """Regions for pages, neighbours in one, so that an access across two pages finds both."""
+    ordered = sorted(pages)
+    runs = groupby(enumerate(ordered), key=lambda item: item[1] - item[0])
+    found = [[page for _, page in run] for _, run in runs]
+    return [Region(f"{kind}@{run[0]:#x}", run[0] * PAGE, len(run) * PAGE, executable) for run in found]
+
+
+def _by_page(addr: int, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The data cut at page borders."""
+    if addr % PAGE + len(data) <= PAGE:
+        yield addr, data
+        return
+    end = addr + len(data)
+    while addr < end:
+        size = min(PAGE - addr % PAGE, end - addr)
+        yield addr, data[len(data) - (end - addr) :][:size]
+        addr += size
+
+
+def _runs(base: int, before: bytes, after: bytes) -> Iterator[tuple[int, bytes]]:
+    """Runs of bytes that differ (some must), with what they are now; what is at most GAP bytes apart is one run."""
+    places = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    first = places[0]
+    for place, following in pairwise([*places, len(before) + GAP]):
+        if following - place > GAP:
+            yield base + first, after[first : place + 1]
+            first = following

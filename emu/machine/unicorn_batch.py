@@ -1,0 +1,28 @@
+"""Many engine registers in one call: reading them one by one costs more than the step between."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+WIDEST = 16  # bytes of the largest register (Q0, XMM0)
+
+
+class RegisterBatch:
+    """The engine registers with these numbers; `read_batch` is the engine library's function of that name."""
+
+    def __init__(self, read_batch: Callable[..., int], handle: Any, numbers: Sequence[int]) -> None:
+        count = len(numbers)
+        self._read_batch, self._handle, self._count = read_batch, handle, count
+        self._buffer = (ctypes.c_ubyte * (WIDEST * count))()
+        start = ctypes.addressof(self._buffer)
+        self._numbers = (ctypes.c_int * count)(*numbers)
+        self._pointers = (ctypes.c_void_p * count)(*(start + WIDEST * n for n in range(count)))
+        self._bytes = memoryview(self._buffer).cast("B")
+
+    def read(self) -> list[int]:
+        """Their values, unsigned, in order."""
+        self._read_batch(self._handle, self._numbers, self._pointers, self._count)
+        data = bytes(self._bytes)
+        return [int.from_bytes(data[at : at + WIDEST], "little") for at in range(0, WIDEST * self._count, WIDEST)]

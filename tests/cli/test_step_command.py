@@ -1,0 +1,323 @@
+"""`trapline step`: vectors of other emulators through the command line, cases computed by hand, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from emu.cli import main
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture
+def step(monkeypatch, capsys):
+    """`trapline step ARCH -` on these objects; the answers."""
+
+    def run(arch, given):
+        lines = [one if isinstance(one, str) else json.dumps(one) for one in given]
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(line + "\n" for line in lines)))
+        assert main(["step", arch, "-"]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def vectors(name):
+    found = json.loads(gzip.decompress((DATA / name).read_bytes()))
+    return found["meta"], found["vectors"]
+
+
+def flat(mem):
+    return {int(addr, 16) + n: byte for addr, data in mem.items() for n, byte in enumerate(bytes.fromhex(data))}
+
+
+SIGNALS = {12: ("other", "trap"), 4: ("illegal",), None: ("break", "syscall")}
+
+
+def test_loongarch_vectors(step):
+    """All vectors of an independent emulator: registers, memory, next pc, and whether it trapped."""
+    meta, cases = vectors("loongarch64-step.json.gz")
+    buffer = {hex(int(meta["buf"], 16)): bytes((i * 37 + 11) & 255 for i in range(256)).hex()}
+    asked = [
+        {
+            "word": "0x" + case["w"],
+            "at": int(case["at"], 16),
+            "regs": {f"r{n}": int(value, 16) for n, value in case["in"].items()},
+            "mem": buffer,
+        }
+        for case in cases
+    ]
+    answers = step("loongarch", asked)
+    assert len(answers) == len(cases) == 3362
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer["regs"] == {f"r{n}": int(value, 16) for n, value in case["out"].items()}, case
+        assert answer["pc"] == int(case["pc"], 16), case
+        assert flat(answer["mem"]) == flat(case.get("mem", {})), case
+        if answer["trap"] is None:
+            assert "sig" not in case
+        else:
+            assert answer["trap"]["pc"] == int(case["at"], 16)
+            assert answer["trap"]["kind"] in SIGNALS[case.get("sig")], case
+    assert (
+        sum(answer["trap"] is not None for answer in answers) == 84 + 2 + 22
+    )  # 22 are break, whose signal is not told
+
+
+# Halfwords of the vectors' program that are read as literals (as in tests/arches/csky).
+LITERALS = {0x194A4: 0x6A47, 0x19474: 0x476B, 0x195B4: 0xEDE7, 0x19424: 0x4109, 0x1BC60: 0x6402, 0x1BC62: 0xEFED}
+
+
+def csky_program(cases):
+    """What the vectors' program had in memory: setc or clrc before each instruction, nops between."""
+    text = bytearray(b"\x03\x6c" * 0x10000)
+    halfwords = dict(LITERALS)
+    for case in cases:
+        at, word = int(case["at"], 16), case["w"]
+        halfwords[at - 2] = 0x6400 if case["c"] else 0x6402
+        halfwords |= {at + n // 2: int(word[n : n + 4], 16) for n in range(0, len(word), 4)}
+    for addr, value in halfwords.items():
+        text[addr - 0x10000 : addr - 0x10000 + 2] = value.to_bytes(2, "little")
+    return text.hex()
+
+
+def test_csky_vectors(step):
+    """All but divisions of 64 bits, of which the vectors do not tell the upper half."""
+    meta, cases = vectors("csky-step.json.gz")
+    program = csky_program(cases)
+    cases = [case for case in cases if not case["asm"].startswith(("divul", "divsl"))]
+    pattern = bytes((i * 37 + 11) & 255 for i in range(1024)).hex()
+    asked = []
+    for case in cases:
+        at, word = int(case["at"], 16), case["w"]
+        mem = {"0": "00" * 0x10000, "0x10000": program, "0x9c000": ""} if case["asm"].startswith(("lr", "srs")) else {}
+        regs = {f"r{n}": int(value, 16) for n, value in case["in"].items()} | {"c": case["c"]}
+        asked.append(
+            {"word": "0x" + word[4:] + word[:4], "at": at, "regs": regs, "mem": mem | {"0x" + meta["buf"]: pattern}}
+        )
+    answers = step("csky", asked)
+    assert len(answers) == len(cases)
+    for case, answer in zip(cases, answers, strict=True):
+        expected = {f"r{n}": int(value, 16) for n, value in case["out"].items()}
+        if case["c_out"] != case["c"]:
+            expected["c"] = case["c_out"]
+        assert answer == {"regs": expected, "mem": answer["mem"], "pc": int(case["pc"], 16), "trap": None}, case
+        stored = {
+            addr: byte for addr, byte in flat(answer["mem"]).items() if addr - int(meta["buf"], 16) in range(1024)
+        }
+        assert stored == flat(case.get("mem", {})), case  # what else was stored to was not looked at
+
+
+# Computed by hand from the manuals: (arch, what is asked, regs, mem, pc, trap)
+
+AT, BUF = 0x120000000, 0x140000000
+KERNEL = 0xFFFF_8000_1000_0000
+CASES = [
+    # ARM64: add x0, x1, x2; the zero register reads 0 and drops what is written; sp is number 31 elsewhere
+    ("arm64", "0x8b020020", {"x1": 2, "x2": 2**64 - 1}, {}, {"x0": 1}, {}, 4, None),
+    ("arm64", "0x8b02003f", {"x1": 2, "x2": 3}, {}, {}, {}, 4, None),  # add xzr, x1, x2
+    ("arm64", "0x0b020020", {"x0": 2**64 - 1, "x1": 2**32 - 1, "x2": 2}, {}, {"x0": 1}, {}, 4, None),  # w registers
+    ("arm64", "0x2a1f03e0", {"x0": 5}, {}, {"x0": 0}, {}, 4, None),  # mov w0, wzr
+    ("arm64", "0x910043ff", {"sp": 0x1000}, {}, {"sp": 0x1010}, {}, 4, None),  # add sp, sp, #16
+    ("arm64", "0xeb01001f", {"x0": 1, "x1": 1}, {}, {"z": 1, "c": 1}, {}, 4, None),  # cmp x0, x1
+    ("arm64", "0xeb01001f", {"x0": 1, "x1": 2, "z": 1}, {}, {"n": 1, "z": 0}, {}, 4, None),
+    ("arm64", "0x9a1f0020", {"x1": 7, "c": 1}, {}, {"x0": 8}, {}, 4, None),  # adc x0, x1, xzr
+    ("arm64", "0xf81f0fe1", {"sp": BUF + 16, "x1": 0x0102}, {BUF: "00" * 16}, {"sp": BUF}, {BUF: "0201"}, 4, None),
+    ("arm64", "0x58000080", {}, {AT + 16: "0807060504030201"}, {"x0": 0x0102030405060708}, {}, 4, None),  # ldr x0, .+16
+    ("arm64", "0xd65f03c0", {"lr": 0x5000}, {}, {}, {}, 0x5000 - AT, None),  # ret to where nothing is
+    ("arm64", "0x97ffffff", {}, {}, {"x30": AT + 4}, {}, -4, None),  # bl .-4
+    ("arm64", "0xd4200080", {}, {}, {}, {}, 0, ("break", 0)),
+    ("arm64", "0x00000000", {}, {}, {}, {}, 0, ("illegal", 0)),
+    ("arm64", "0xd4000001", {}, {}, {}, {}, 4, ("syscall", 0)),  # svc: what is saved is the next instruction
+    ("arm64", "0xf9400020", {"x1": 0x9000}, {}, {}, {}, 0, ("read-fault", 0)),
+    ("arm64", "0x1e602820", {"v1": 0x3FF0 << 48, "v0": 0x4000 << 48}, {}, {"v0": 0x4008 << 48}, {}, 4, None),
+    # RISC-V: x0; compressed and not
+    ("riscv", "0x00b50533", {"a0": 2, "x11": 3}, {}, {"x10": 5}, {}, 4, None),
+    ("riscv", "0x00b50033", {"a0": 2, "a1": 3}, {}, {}, {}, 4, None),  # add zero, a0, a1
+    ("riscv", "0x00b50533", {"zero": 9, "a1": 3}, {}, {"x10": 3}, {}, 4, None),
+    ("riscv", "0x952e", {"a0": 2, "a1": 3}, {}, {"x10": 5}, {}, 2, None),  # c.add a0, a1
+    ("riscv", "0x8082", {"ra": 0x5000}, {}, {}, {}, 0x5000 - AT, None),  # c.jr ra
+    ("riscv", "0x9002", {}, {}, {}, {}, 0, ("break", 0)),
+    ("riscv", "0x00100073", {}, {}, {}, {}, 0, ("break", 0)),
+    ("riscv", "0x0000", {}, {}, {}, {}, 0, ("illegal", 0)),
+    ("riscv", "0x00b53023", {"a0": BUF, "a1": 1 << 56}, {BUF: "00" * 8}, {}, {BUF + 7: "01"}, 4, None),  # sd a1, (a0)
+    # LoongArch: add.d; jirl; bl leaves ra
+    ("loongarch", "0x001098a4", {"$a1": 2, "r6": 3}, {}, {"r4": 5}, {}, 4, None),
+    ("loongarch", "0x4c000020", {"ra": 0x5000}, {}, {}, {}, 0x5000 - AT, None),
+    ("loongarch", "0x002a000a", {}, {}, {}, {}, 0, ("break", 0)),
+    # x86-64, bytes in memory order
+    ("x86", "4801d8", {"%rax": 2**63, "rbx": 2**63}, {}, {"rax": 0, "cf": 1, "pf": 1, "zf": 1, "of": 1}, {}, 3, None),
+    ("x86", "50", {"rsp": BUF + 8, "rax": 0x0102}, {BUF: "00" * 8}, {"rsp": BUF}, {BUF: "0201"}, 1, None),
+    ("x86", "c3", {"rsp": BUF}, {BUF: "0050000000000000"}, {"rsp": BUF + 8}, {}, 0x5000 - AT, None),
+    ("x86", "cc", {}, {}, {}, {}, 1, ("break", 0)),
+    ("x86", "0f0b", {}, {}, {}, {}, 0, ("illegal", 0)),
+    ("x86", "488b05f9ffffff", {}, {}, {"rax": 0xCC_FFFFFFF9058B48 & (1 << 56) - 1}, {}, 7, None),  # mov rax, [rip-7]
+    ("x86", "fa", {}, {}, {"eflags": 2}, {}, 1, None),  # cli: no flag that programs see
+]
+HIGH = [
+    ("arm64", "0xf9400020", "x1", "x0"),
+    ("riscv", "0x0005b503", "a1", "x10"),
+    ("loongarch", "0x28c000a4", "a1", "r4"),
+    ("x86", "488b01", "rcx", "rax"),
+]
+
+
+def given(word, at, regs, mem):
+    return {"word": word, "at": at, "regs": regs, "mem": {hex(addr): data for addr, data in mem.items()}}
+
+
+@pytest.mark.parametrize(("arch", "word", "regs", "mem", "changed", "stored", "distance", "trap"), CASES)
+def test_by_hand(step, arch, word, regs, mem, changed, stored, distance, trap):
+    (answer,) = step(arch, [given(word, AT, regs, mem)])
+    found = answer.pop("trap")
+    assert answer == {"regs": changed, "mem": {hex(a): data for a, data in stored.items()}, "pc": AT + distance}
+    assert (found and (found["kind"], found["pc"] - AT)) == trap
+
+
+@pytest.mark.parametrize(("arch", "word", "base", "result"), HIGH)
+@pytest.mark.parametrize("at", [KERNEL, 0xFFFF_FFFF_8000_0000, 0x7FFF_FFFF_F000, 0x7000, 0, 2**64 - 0x1000])
+def test_any_address(step, arch, word, base, result, at):
+    data = (at + 0x5008) % 2**64
+    (answer,) = step(arch, [given(word, at, {base: data}, {data: "0102030405060708"})])
+    size = 3 if arch == "x86" else 4
+    assert answer == {"regs": {result: 0x0807060504030201}, "mem": {}, "pc": at + size, "trap": None}
+
+
+# MIPS: a branch executes with its delay slot, which is a nop unless memory says otherwise
+
+BEQ, ADDIU_V0, BREAK = "0x10850003", "01004224", "0d000000"  # beq a0, a1, .+16; addiu v0, v0, 1; break
+JAL_SLOT = [
+    (BEQ, {"a0": 1, "a1": 1}, {}, {}, 16, None),
+    (BEQ, {"a0": 1, "a1": 2}, {}, {}, 8, None),
+    (BEQ, {"a0": 1, "a1": 1}, {4: ADDIU_V0}, {"r2": 1}, 16, None),
+    (BEQ, {"a0": 1, "a1": 2, "v0": 4}, {4: ADDIU_V0}, {"r2": 5}, 8, None),
+    (BEQ, {"a0": 1, "a1": 1}, {4: BREAK}, {}, 0, ("break", 4)),
+    ("0x50850003", {"a0": 1, "a1": 2}, {4: ADDIU_V0}, {}, 8, None),  # beql: not taken, the slot is not executed
+    ("0x03e00008", {"ra": 0x9000}, {4: ADDIU_V0}, {"r2": 1}, 0x9000, None),  # jr to where nothing is: an address
+    ("0x0320f809", {"$t9": 0x9000}, {}, {"r31": 8}, 0x9000, None),
+    ("0x00851021", {"$4": 2**32 - 1, "r5": 3}, {}, {"r2": 2}, 4, None),  # addu v0, a0, a1
+    ("0x00851020", {"a0": 2**31 - 1, "a1": 1}, {}, {}, 0, ("overflow", 0)),
+    ("0x00851021", {"a0": 1, "zero": 7}, {}, {"r2": 1}, 4, None),
+    ("0x0085001a", {"a0": 7, "a1": 2}, {}, {"hi": 1, "lo": 3}, 4, None),  # div
+    ("0x8c820001", {"a0": 0x20000}, {}, {}, 0, ("unaligned", 0)),  # lw v0, 1(a0)
+    ("0x8c820000", {"a0": 0x20000}, {}, {}, 0, ("read-fault", 0)),
+]
+
+
+@pytest.mark.parametrize("at", [0x10000, 0x80100000, 0xC0000000, 0x7000, 0x10FFC])
+@pytest.mark.parametrize(("word", "regs", "slot", "changed", "pc", "trap"), JAL_SLOT)
+def test_mips(step, at, word, regs, slot, changed, pc, trap):
+    (answer,) = step("mips", [given(word, at, regs, {at + n: data for n, data in slot.items()})])
+    leads_away = "ra" in regs or "$t9" in regs
+    changed = {name: at + 8 if name == "r31" else value for name, value in changed.items()}
+    found = answer.pop("trap")
+    assert answer == {"regs": changed, "mem": {}, "pc": pc if leads_away else at + pc}
+    assert (found and (found["kind"], found["pc"] - at)) == trap
+
+
+def test_one_line_does_not_change_the_next(step):
+    """The same CPU runs them all: memory, registers, text and the reservation are fresh each time."""
+    store, load, add = "0xf9000022", "0xf9400023", "0x8b020020"
+    fault = {"word": load, "at": AT, "regs": {"x1": 0x9000}}
+    lines = [
+        given(store, AT, {"x1": BUF, "x2": 5}, {BUF: "ff" * 8}),
+        given(load, AT, {"x1": BUF}, {BUF: ""}),
+        fault,
+        given(add, AT, {}, {AT + 4: "00"}),
+        given("0xc85f7c20", AT, {"x1": BUF}, {BUF: "07"}),  # ldxr x0, [x1]
+        given("0xc8027c20", AT, {"x1": BUF}, {BUF: "07"}),  # stxr w2, x0, [x1]
+        fault,
+        given(load, AT, {"x1": AT}, {}),
+    ]
+    answers = step("arm64", lines * 2)
+    assert answers[:8] == answers[8:]
+    regs = [answer["regs"] for answer in answers[:8]]
+    assert regs == [{}, {}, {}, {}, {"x0": 7}, {"x2": 1}, {}, {"x3": 0xF9400023}]
+    assert answers[0]["mem"] == {hex(BUF): "0500000000000000"}
+    assert answers[2]["trap"] == {"kind": "read-fault", "pc": AT, "address": 0x9000}
+
+
+def test_numbers_may_be_text_and_addresses_decimal(step):
+    line = {"word": "0xf9400020", "at": hex(AT), "regs": {"x1": hex(BUF)}, "mem": {str(BUF): "0x01"}}
+    assert step("arm64", [line])[0]["regs"] == {"x0": 1}
+    assert step("arm64", [{"word": "0x8b020020"}])[0] == {"regs": {}, "mem": {}, "pc": 0x10004, "trap": None}
+
+
+GOOD = '{"word": "0xd503201f"}'
+BAD = [
+    ("nonsense", "no JSON"),
+    ("[]", "expected an object with word"),
+    ("{}", "expected an object with word"),
+    ('{"word": "0xd503201f", "reg": {}}', "expected an object with word"),
+    ('{"word": 5}', "expected a string"),
+    ('{"word": "0x1d503201f"}', "0x1d503201f"),
+    ('{"word": "zz"}', "zz"),
+    ('{"word": "0xd503201f", "regs": {"q77": 1}}', "q77"),
+    ('{"word": "0xd503201f", "regs": {"x1": "five"}}', "five"),
+    ('{"word": "0xd503201f", "regs": {"x1": true}}', "True"),
+    ('{"word": "0xd503201f", "regs": {"x1": 18446744073709551616}}', "18446744073709551616"),
+    ('{"word": "0xd503201f", "regs": {"z": 2}}', "expected 1 bit"),
+    ('{"word": "0xd503201f", "regs": 7}', "expected an object"),
+    ('{"word": "0xd503201f", "mem": {"0x20000": "0"}}', "bytes in hexadecimal"),
+    ('{"word": "0xd503201f", "mem": {"0xffffffffffffffff": "0102"}}', "0xffffffffffffffff"),
+    ('{"word": "0xd503201f", "at": -4}', "-0x4"),
+    ('{"word": "0xd503201f", "at": 1.5}', "1.5"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), BAD)
+def test_a_bad_line_ends_it(monkeypatch, capsys, line, says):
+    """What came before is answered; one line says which line, what was there and what was expected."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD}\n\n{line}\n{GOOD}\n"))
+    assert main(["step", "arm64", "-"]) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.startswith("trapline: line 3: ") and err.count("\n") == 1 and says in err
+
+
+# One instruction on the command line
+
+
+def test_people_get_hexadecimal(capsys):
+    options = ["--reg", "x1=0x20000", "--reg", "x2=-1", "--mem", "0x20000=0102", "--at", "0x30000"]
+    assert main(["step", "arm64", "0xb8004422", *options]) == 0  # str w2, [x1], #4
+    assert capsys.readouterr().out.splitlines() == [
+        "0x30000: 0xb8004422  str w2, [x1], #4",
+        "  x1       0x20004",
+        "  [0x20000] ffffffff",
+        "  pc       0x30004",
+    ]
+
+
+def test_json_of_one(capsys):
+    assert main(["step", "loongarch", "0x002a000a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": "trapline.step/1",
+        "arch": "loongarch",
+        "word": "0x002a000a",
+        "text": "break 10",
+        "regs": {},
+        "mem": {},
+        "pc": 0x10000,
+        "trap": {"kind": "break", "pc": 0x10000},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["0xd503201f", "--reg", "x1"], "NAME=VALUE"),
+        (["0xd503201f", "--reg", "x1=one"], "'one'"),
+        (["0xd503201f", "--mem", "0x20000"], "ADDR=HEX"),
+        (["0xd503201f", "--mem", "0x20000=0"], "bytes in hexadecimal"),
+        (["word"], "'word'"),
+        (["-", "--reg", "x1=1"], "standard input"),
+    ],
+)
+def test_bad_options(capsys, options, says):
+    assert main(["step", "arm64", *options]) == 2
+    assert says in capsys.readouterr().err
