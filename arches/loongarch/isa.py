@@ -90,9 +90,9 @@ def assemble(text: str, addr: int) -> bytes:
 
 
 def word(insn: bytes) -> str:
-    """The bytes of an instruction as its word: 002a000a."""
+    """The bytes of an instruction as its word: 0x002a000a."""
     value, _ = TABLE.from_bytes(insn)
-    return f"{value:08x}"
+    return f"0x{value:08x}"
 
 
 def parse_word(text: str) -> bytes:
