@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -142,6 +142,24 @@ def test_progress_is_told_of_every_chunk_and_never_goes_back(quick):
     told = []
     sweep(JOB, flaky(), progress=lambda done, total: told.append((done, total)))
     assert told == [(n * WORDS // 64, WORDS) for n in range(65)]
+
+
+class Breaking(ThreadPoolExecutor):
+    """Takes five chunks and is then found to be broken."""
+
+    left = 5
+
+    def submit(self, fn, *args):
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenExecutor("a worker was lost")
+        return super().submit(fn, *args)
+
+
+def test_a_pool_that_breaks_while_it_is_filled(quick):
+    report = sweep(JOB, lambda: Breaking(2))
+    assert (report.counts["other"], sorted(quick)) == (WORDS, list(range(64)))
+    assert report.retried == sum(range(4, 64, 5))
 
 
 def test_workers_that_are_always_lost(quick):
