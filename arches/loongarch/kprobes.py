@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from arches.loongarch.breaks import BRK_BUG, BRK_KPROBE_BP, BRK_KPROBE_SSTEPBP, CODE, KPROBE_BREAK, STEP_BREAK
 from arches.loongarch.isa import PRMD_PIE
-from emu.explore.ops import load
+from emu.explore.ops import load, own
 from emu.kernel.kprobes import Kprobe, get_kprobe
 from emu.kernel.notifier import notify_die
 from emu.kernel.percpu import Percpu
@@ -53,6 +53,7 @@ async def dispatch(cpu: Percpu, regs: PtRegs, code: int) -> bool:
 async def kprobe_breakpoint_handler(cpu: Percpu, regs: PtRegs) -> bool:
     """Preemption stays disabled from here until the step is done."""
     addr = regs.pc
+    await own("preempt_disable")  # until here another thread may be scheduled, the stopper for one
     cpu.preempt_count += 1
     p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
     if p is not None:

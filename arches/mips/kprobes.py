@@ -9,6 +9,7 @@ from __future__ import annotations
 from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
 from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
 from arches.mips.verdict import has_delay_slot
+from emu.explore.ops import own
 from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, get_kprobe, kprobes_inc_nmissed_count
 from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
@@ -22,6 +23,7 @@ FIXED = "fixed"  # option of a variant: with the defects of the step mended
 async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     """The break of a kprobe. Preemption stays disabled from here until the step is done."""
     addr, kcb = regs.pc, cpu.kprobe_ctlblk
+    await own("preempt_disable")  # until here another thread may be scheduled, the stopper for one
     cpu.preempt_count += 1
     p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
     if cpu.current_kprobe is not None and p is not None:

@@ -17,6 +17,7 @@ class Access(Enum):
     UPDATE = "update"  # an atomic read-modify-write, or both at once
     FETCH = "fetch"
     WAIT = "wait"
+    OWN = "own"  # nothing shared: a point where this task can still be interrupted
     RETRY = "retry"  # a task that spins: the same step again, until somebody changes something
 
 
@@ -58,6 +59,11 @@ def update(what: str) -> Op:
 
 def fetch(what: str) -> Op:
     return Op(Access.FETCH, what)
+
+
+def own(what: str) -> Op:
+    """The last point before a task shuts interrupts or other threads out, so that they can still come before it."""
+    return Op(Access.OWN, what)
 
 
 def wait(what: str, ready: Callable[[], bool]) -> Op:

@@ -1,0 +1,39 @@
+"""Several kernel threads on one CPU: when one sleeps, another goes on. They do not preempt one another."""
+
+from __future__ import annotations
+
+from emu.explore.ops import Op, wait
+from emu.explore.task import KernelCode
+
+
+async def threads(*codes: KernelCode) -> None:
+    """Run all to their ends; the first goes first, and a switch happens only where the running one must wait."""
+    pending: dict[KernelCode, Op] = {}
+    try:
+        for code in codes:
+            _advance(code, pending)
+        while pending:
+            await _next(pending)
+            _advance(next(code for code, op in pending.items() if _ready(op)), pending)
+    finally:
+        for code in codes:
+            code.close()
+
+
+def _next(pending: dict[KernelCode, Op]) -> Op:
+    """The announcement of whoever runs next; of all of them, where nobody can yet."""
+    for op in pending.values():
+        if _ready(op):
+            return op if op.ready is None else wait(op.what, op.ready)
+    return wait(" or ".join(op.what for op in pending.values()), lambda: any(_ready(op) for op in pending.values()))
+
+
+def _ready(op: Op) -> bool:
+    return op.ready is None or op.ready()
+
+
+def _advance(code: KernelCode, pending: dict[KernelCode, Op]) -> None:
+    try:
+        pending[code] = code.send(None)
+    except StopIteration:
+        pending.pop(code, None)
