@@ -49,6 +49,14 @@ def test_routines_do_what_the_instruction_does(machine: Any, action: str, mask: 
         machine.check(ACTIONS[action], word, word.to_bytes(4, "little"))
 
 
+def test_adr_and_adrp_from_inside_a_page(machine: Any) -> None:
+    machine.addr += 0xABC
+    rng = random.Random(2)
+    for _ in range(100):
+        word = 0x10000000 | rng.getrandbits(32) & 0xE0FFFFFF
+        machine.check(ACTIONS["simulate_adr_adrp"], word, word.to_bytes(4, "little"))
+
+
 @pytest.mark.parametrize("cond", range(16))
 def test_every_condition_under_all_flags(machine: Any, cond: int) -> None:
     word = 0x54000100 | cond  # b.cond +32
