@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from emu.cli.arguments import Commands, add_configuration, arch_names, command, natural, positive, settings_of
@@ -128,8 +129,6 @@ def print_witnesses(cell: Cell) -> None:
 
 
 def report_contradictions(cells: Sequence[Cell], expected: dict[str, str]) -> int:
-    import sys
-
     wrong = [line for cell in cells for line in contradictions(cell, expected)]
     for line in wrong:
         print(f"trapline: {line}", file=sys.stderr)
@@ -162,15 +161,30 @@ def print_comparison(cells: Sequence[Cell]) -> None:
     for scenario in dict.fromkeys(cell.settings.scenario for cell in cells):
         here = [cell for cell in cells if cell.settings.scenario == scenario]
         archs = list(dict.fromkeys(cell.settings.arch for cell in here))
-        by_key = {(cell.settings.arch, *row_key(cell.settings)): cell for cell in here}
-        rows = [
-            [*key, *(short(by_key.get((arch, *key))) for arch in archs)]
-            for key in dict.fromkeys(row_key(cell.settings) for cell in here)
-        ]
+        rows = same_rows_once(comparison_rows(here, archs))
         print(f"{scenario}\n{table(('variant', 'patching', 'preempt', *archs), rows)}\n")
     total = sum(cell.report.executions for cell in cells)
     whole = "every interleaving" if all(cell.report.complete for cell in cells) else "not all interleavings"
     print(f"{len(cells)} cells, {total} executions, {whole}; outcome! always, outcome sometimes, others never")
+
+
+def comparison_rows(cells: Sequence[Cell], archs: Sequence[str]) -> list[list[str]]:
+    """Variants in the order that the architectures name them, most common ones first."""
+    by_key = {(cell.settings.arch, *row_key(cell.settings)): cell for cell in cells}
+    keys = list(dict.fromkeys(row_key(cell.settings) for cell in cells))
+    variants = list(dict.fromkeys(key[0] for key in keys))
+    keys.sort(key=lambda key: (variants.index(key[0]), key[1]))
+    return [[*key, *(short(by_key.get((arch, *key))) for arch in archs)] for key in keys]
+
+
+def same_rows_once(rows: Sequence[list[str]]) -> list[list[str]]:
+    """Rows that differ in their third column only, the preemption setting, are one row, where the first of them was."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        same = merged.setdefault((*row[:2], *row[3:]), list(row))
+        if same[2] != row[2]:
+            same[2] = "any"
+    return list(merged.values())
 
 
 def row_key(settings: Settings) -> tuple[str, str, str]:
@@ -200,34 +214,50 @@ def decide_check(options: argparse.Namespace) -> int:
 
 
 def print_decisions(decisions: Sequence[Decision]) -> None:
-    rows = [
-        [
-            decision.race.settings.arch,
-            decision.race.settings.patching or "",
-            decision.race.settings.preempt,
-            decision.race.verdict,
-            "yes" if decision.race.sufficient else "no",
-            ", ".join(one.settings.scenario for one in decision.foreign if one.verdict == "harmful") or "-",
-        ]
-        for decision in decisions
+    header = ("arch", "patching", "preempt", "the check is", "sufficient", "harmful in")
+    print(table(header, same_rows_once([decision_row(decision) for decision in decisions])))
+    claims = [claims_of(one) for decision in decisions for one in (decision.race, *decision.foreign)]
+    if any(claims):
+        print("\nThe shortest interleavings (try them with: trapline run SCENARIO ... --schedule '...'):")
+    for *where, preempt, claim, schedule in same_rows_once([row for rows in claims for row in rows]):
+        print(f"{where[0]} (preempt {preempt}) {claim}: {schedule}")
+
+
+def decision_row(decision: Decision) -> list[str]:
+    race = decision.race
+    harmful = [one.settings.scenario for one in decision.foreign if one.verdict == "harmful"]
+    sufficient = "yes" if race.sufficient else "no"
+    return [
+        race.settings.arch,
+        race.settings.patching or "",
+        race.settings.preempt,
+        race.verdict,
+        sufficient,
+        ", ".join(harmful) or "-",
     ]
-    print(table(("arch", "patching", "preempt", "the check is", "sufficient", "harmful in"), rows))
-    for decision in decisions:
-        for one in (decision.race, *decision.foreign):
-            print_claims(one)
 
 
-def print_claims(one: Decided) -> None:
-    """The shortest interleaving for each claim that is more than `redundant`."""
-    settings = one.settings
-    claims = []
+def claims_of(one: Decided) -> list[list[str]]:
+    """Scenario, preemption, claim and its shortest schedule, for each claim that is more than `redundant`."""
+    claims: list[tuple[str, str, Schedule | None]] = []
     if one.verdict == "needed":
-        claims.append(("dies without it", one.without.witness("oops") or one.without.witness("livelock")))
+        claims.append(("no-recheck", "dies without the check", death(one.without)))
     if one.verdict != "redundant":
-        claims.append(("claimed with it", one.with_check.witness("claimed")))
-    if settings.scenario == RACE and not one.sufficient:
-        claims.append(("dies with it", one.with_check.witness("oops") or one.with_check.witness("livelock")))
-    if claims:
-        print(f"\n{settings.arch}, {settings.patching}, preempt={settings.preempt}, {settings.scenario}: {one.verdict}")
-    for claim, schedule in claims:
-        print(f"  {claim}: {text_of(schedule)}")
+        claims.append(("recheck", f"{one.verdict}: claimed with it", one.with_check.witness("claimed")))
+    if one.settings.scenario == RACE and not one.sufficient:
+        claims.append(("recheck", "dies even with it", death(one.with_check)))
+    names = one.settings
+    return [
+        [
+            f"{names.scenario} --arch {names.arch} --variant {variant} --patching {names.patching}",
+            "",
+            names.preempt,
+            claim,
+            text_of(schedule),
+        ]
+        for variant, claim, schedule in claims
+    ]
+
+
+def death(cell: Cell) -> Schedule | None:
+    return cell.witness("oops") or cell.witness("livelock")

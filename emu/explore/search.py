@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from emu.explore.execution import MakeWorld, Replay, World, how_it_ended
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import Schedule, switches
+from emu.explore.shorten import shorten
 from emu.explore.task import Task
 
 
@@ -104,7 +105,17 @@ def explore(
                 progress(report, search.fraction())
     except KeyboardInterrupt:
         report.interrupted = True
+    if reduce:
+        _shorten_witnesses(report, make_world)
     return report
+
+
+def _shorten_witnesses(report: Report, make_world: MakeWorld) -> None:
+    for outcome, seen in report.outcomes.items():
+        if seen.witness is not None:
+            shorter, outcomes = shorten(make_world, seen.witness)
+            if outcome in outcomes and _length(shorter) < _length(seen.witness):
+                seen.witness = shorter
 
 
 class _Search:

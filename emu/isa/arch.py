@@ -65,8 +65,9 @@ class Arch(Generic[PortT]):
     `insn_sizes` are the possible ones. `disassemble(insn, addr)` is one instruction's text,
     `assemble(text, addr)` its bytes in memory order (EncodeError). `decide(site, release)` is the kernel's verdict
     under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
-    words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of one
-    instruction; `has_delay_slot(insn)`: the next one is executed with it, in the same step. `aliases` are other names that users give the architecture.
+    words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of
+    one step; `has_delay_slot(insn)`: the next instruction is executed in the same step. `aliases` are other names
+    that users give the architecture.
     """
 
     name: str

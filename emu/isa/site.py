@@ -39,8 +39,8 @@ class Site:
 
     `read(addr, size)` gives the text around it with probed words replaced by the originals, None where
     nothing can be read; `symbol` is the address that the enclosing symbol starts at, None if there is none;
-    `raw(addr, size)` is the same as it stands in memory now, breakpoints included, for the checks in which the
-    kernel reads it so. `features` name what the CPU or the build has (`r6`, `octeon`, `amo`), in the architecture's words.
+    `raw(addr, size)` is the same as it stands in memory now, breakpoints included, where the kernel reads it so.
+    `features` name what the CPU or the build has (`r6`, `octeon`, `amo`), in the architecture's words.
     """
 
     insn: bytes

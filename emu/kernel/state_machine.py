@@ -6,6 +6,7 @@ ARM64, RISC-V, C-SKY, LoongArch and x86 share this state machine; each keeps its
 
 from __future__ import annotations
 
+from emu.errors import MemoryAccessError
 from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, kprobes_inc_nmissed_count
 from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
@@ -57,7 +58,10 @@ async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: boo
         step_ops(cpu).prepare(cpu, regs, p)
         return
     cpu.kernel.log(cpu, "simulate")
-    p.ainsn.simulate(regs)
+    try:
+        p.ainsn.simulate(regs)
+    except MemoryAccessError as error:
+        die(cpu, regs, f"unable to handle kernel paging request: {error}")
     await post_kprobe_handler(p, regs, cpu)
 
 

@@ -175,7 +175,8 @@ class Machine:
         """
         operands = self._operands.get(pc)
         if operands is None or patched:
-            operands = self.arch.memory_operands(self._fetched(cpu, pc), pc)
+            insn = b"".join(self._fetched(cpu, at) for at in self.step_at(cpu, pc))
+            operands = self.arch.memory_operands(insn, pc)
             if not patched:
                 self._operands[pc] = operands
         for operand in operands:

@@ -159,7 +159,10 @@ def test_every_witness_replays_to_its_outcome():
         ("t0 t2 t1", "schedule step 2: t2 cannot run there; expected t0 or t1"),
         ("t0*3 t1", "schedule step 3: t0 cannot run there; expected t1"),
         ("t0*2 t1", "the schedule ends after step 3, but t1 can still run"),
-        ("t0*2 t1*2 t1", "schedule step 5: the execution is over; expected the schedule to end here, but it has 1 more"),
+        (
+            "t0*2 t1*2 t1",
+            "schedule step 5: the execution is over; expected the schedule to end here, but it has 1 more",
+        ),
         ("", "the schedule ends after step 0, but t0 or t1 can still run"),
     ],
 )
@@ -184,8 +187,6 @@ def test_the_same_seed_gives_the_same_schedule_and_seeds_differ():
 
 def test_progress_is_told_and_its_fraction_grows():
     told = []
-    explore(
-        lambda: World(steps(8), steps(8)), limit=12_000, progress=lambda report, done: told.append(done)
-    )
+    explore(lambda: World(steps(8), steps(8)), limit=12_000, progress=lambda report, done: told.append(done))
     assert told == sorted(told)
     assert all(0 <= done <= 1 for done in told)

@@ -1,0 +1,90 @@
+"""Who may import whom, as the design has it; read from the source, so nothing needs to be importable."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ["emu.errors", "emu.bits", "emu.isa", "emu.explore", "emu.machine", "emu.kernel", "emu.scenarios", "emu.cli"]
+MAY_IMPORT = {
+    "emu.errors": set(),
+    "emu.bits": set(),
+    "emu.isa": {"emu.errors", "emu.bits"},
+    "emu.explore": {"emu.errors", "emu.bits"},
+    "emu.machine": {"emu.errors", "emu.bits", "emu.isa"},
+    "emu.kernel": {"emu.errors", "emu.bits", "emu.isa", "emu.machine", "emu.explore"},
+    "emu.scenarios": {"emu.errors", "emu.bits", "emu.isa", "emu.machine", "emu.explore", "emu.kernel", "arches"},
+}
+LIBRARIES = ("unicorn", "capstone", "keystone", "elftools", "numpy", "distributed", "dask")
+ARCH_NAMES = {"arm64", "aarch64", "mips", "riscv", "loongarch", "csky", "x86"}
+
+
+def sources(folder):
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if ".venv" not in path.parts)
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def layer(module):
+    if module.split(".")[0] == "arches":
+        return "arches"
+    return next((name for name in LAYERS if module == name or module.startswith(f"{name}.")), None)
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", sources("emu"), ids=str)
+def test_each_layer_imports_only_what_stands_before_it(path):
+    own = layer(module_of(path))
+    if own in (None, "emu.cli"):
+        return
+    used = {layer(name) for name in imports(path)} - {None, own}
+    assert used <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_one_file_imports_each_library(library):
+    files = [
+        path.name for path in sources("emu") + sources("arches") if library in {n.split(".")[0] for n in imports(path)}
+    ]
+    assert len(files) <= 1
+
+
+def test_the_engine_and_the_elf_reader_are_imported_at_all():
+    """The test above would pass if its names were wrong."""
+    used = {name.split(".")[0] for path in sources("emu") for name in imports(path)}
+    assert {"unicorn", "capstone", "keystone", "elftools", "numpy"} <= used
+
+
+@pytest.mark.parametrize("path", sources("arches"), ids=str)
+def test_an_architecture_knows_no_other(path):
+    parts = path.relative_to(ROOT / "arches").parts
+    if len(parts) == 1:
+        return
+    others = {name for name in imports(path) if name.startswith("arches.")}
+    assert all(name.split(".")[1] == parts[0] for name in others)
+
+
+@pytest.mark.parametrize("path", sources("emu"), ids=str)
+def test_nothing_outside_arches_asks_for_an_architecture_by_name(path):
+    """A comparison with an architecture's name means that `Arch` lacks a field."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            texts = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            assert not texts & ARCH_NAMES
+
+
+def test_explore_has_never_heard_of_a_cpu():
+    text = "".join(path.read_text() for path in sources("emu/explore"))
+    assert not re.search(r"unicorn|kprobe\b|breakpoint", re.sub(r'"""(?s:.*?)"""', "", text))
