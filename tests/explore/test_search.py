@@ -144,6 +144,33 @@ def test_a_step_that_commutes_is_taken_at_once():
     assert explore(lambda: World(meets, meets)).executions == 1
 
 
+def test_a_witness_has_no_step_that_was_only_taken_early():
+    """t0 could pass its barrier at once, but t1 dies without it: one step, not two."""
+
+    async def passes(state):
+        await join("barrier", lambda: True)
+
+    async def dies(state):
+        await load("x")
+        raise ExecutionEnds("dead")
+
+    report = explore(lambda: World(passes, dies))
+    assert report.executions == 1
+    assert report.witness("died") == ("t1",)
+
+
+def test_a_step_that_somebody_waits_for_stays_in_the_witness():
+    async def opens(state):
+        await join("barrier", lambda: True)
+        state["open"] = 1
+
+    async def dies(state):
+        await wait("open", lambda: "open" in state)
+        raise ExecutionEnds("dead")
+
+    assert explore(lambda: World(opens, dies)).witness("died") == ("t0", "t1")
+
+
 def test_every_witness_replays_to_its_outcome():
     report = explore(lambda: World(increment, increment))
     for outcome, seen in report.outcomes.items():
