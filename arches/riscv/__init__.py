@@ -59,4 +59,5 @@ ARCH = Arch(
         frees_slots=False,
     ),
     aliases=("riscv64",),
+    features={"rv32": "a 32-bit kernel"},
 )

@@ -5,6 +5,8 @@ Numbers are from the Intel Software Developer's Manual, volume 3, chapter 6 (vec
 
 from __future__ import annotations
 
+import re
+
 from arches.x86.accesses import memory_operands
 from arches.x86.lethal import GUARD
 from arches.x86.registers import GPR
@@ -30,6 +32,8 @@ __all__ = [
 
 ASSEMBLER = keystone_text.Assembler("X86", ("64",))
 MAX_SIZE = 15
+UD_MODRM = re.compile(rb"(?s)([\x26\x2e\x36\x3e\x64-\x67\xf2\xf3]*[\x40-\x4f]?\x0f)[\xb9\xff](.+)")
+"""UD1 and UD0, of whose ModRM byte (SDM volume 2B, UD) Capstone 5 knows nothing; they are as long as IMUL, 0f af."""
 
 FP = tuple(f"xmm{n}" for n in range(16))
 FLAGS = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "df": 10, "of": 11}
@@ -107,7 +111,9 @@ def make_cpu(id: int, memory: Memory) -> UnicornCpu:
 
 def insn_size(insn: bytes) -> int:
     """1 to 15, as Capstone decodes it; DecodeError if it cannot."""
-    size = capstone_text.insn_length(bytes(insn[:MAX_SIZE]))
+    code = bytes(insn[:MAX_SIZE])
+    ud = UD_MODRM.fullmatch(code)
+    size = capstone_text.insn_length(ud[1] + b"\xaf" + ud[2] if ud else code)
     if size is None:
         raise DecodeError(f"bytes {insn[:MAX_SIZE].hex()}: no x86-64 instruction")
     return size

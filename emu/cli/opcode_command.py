@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import arches
 from emu.cli.arguments import Commands, command, natural
 from emu.cli.output import print_json, table
 from emu.errors import UsageError
-from emu.isa.opcode import Opcode, opcode
+from emu.isa.opcode import Opcode, known_features, opcode, size_of
 from emu.isa.site import parse_release
+
+Placed = tuple[int, bytes, bytes | None]  # address, instruction, what stands before it
 
 
 def add(commands: Commands) -> None:
@@ -22,32 +24,49 @@ def add(commands: Commands) -> None:
     parser.add_argument("--asm", action="append", default=[], metavar="TEXT", help="assemble this instead")
     parser.add_argument("--at", type=natural, default=0x10000, metavar="ADDR", help="address; default 0x10000")
     parser.add_argument("--prev", metavar="WORD", help="the instruction before it (delay slots, exclusives)")
+    add_rules(parser)
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Which rules decide."""
     parser.add_argument("--version", metavar="RELEASE", help="the rules of a Linux release; default: the newest")
+    parser.add_argument("--feature", action="append", default=[], metavar="NAME", help="what the CPU or kernel has")
 
 
 def opcodes(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
     release = parse_release(options.version) if options.version is not None else None
-    prev = arch.parse_word(options.prev) if options.prev is not None else None
-    found: list[Opcode] = []
-    for insn in instructions(options, arch):
-        found.append(opcode(arch, insn, options.at, prev, release))
+    features = known_features(arch, options.feature)
+    if options.at >> arch.registers.bits:
+        raise UsageError(f"--at {options.at:#x}: expected an address of {arch.registers.bits} bits")
+    found = [opcode(arch, insn, addr, prev, release, features) for addr, insn, prev in instructions(options, arch)]
     if options.json:
         instructions_json = [one.json() for one in found]
         print_json({"schema": "trapline.opcode/1", "arch": arch.name, "instructions": instructions_json})
-        return 0
-    rows = [[one.word, one.text, one.verdict, one.why] for one in found]
-    print(table(("word", "text", "verdict", "why"), rows))
+    else:
+        print_table(found)
     return 0
 
 
-def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterable[bytes]:
+def print_table(found: list[Opcode]) -> None:
+    print(table(("word", "text", "verdict", "why"), [[one.word, one.text, one.verdict, one.why] for one in found]))
+
+
+def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[Placed]:
     if not options.word and not options.asm:
         raise UsageError("opcode: expected WORD..., - or --asm TEXT")
+    prev = arch.parse_word(options.prev) if options.prev is not None else None
     for text in options.asm:
-        yield arch.assemble(text, options.at)
+        yield from one_after_the_other(arch, arch.assemble(text, options.at), options.at, prev)
     for word in options.word:
-        if word == "-":
-            yield from (arch.parse_word(line.strip()) for line in sys.stdin if line.strip())
-        else:
-            yield arch.parse_word(word)
+        words = [line for line in sys.stdin if line.strip()] if word == "-" else [word]
+        for text in words:
+            yield options.at, arch.parse_word(text), prev
+
+
+def one_after_the_other(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes | None) -> Iterator[Placed]:
+    """What was assembled from one text, which may be several instructions."""
+    while code:
+        size = size_of(arch, code)
+        yield addr, code[:size], prev
+        addr, prev, code = addr + size, code[:size], code[size:]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from emu.errors import DecodeError
+from emu.errors import DecodeError, UsageError
 from emu.isa.arch import Arch
 from emu.isa.site import Decision, Release, Site
 
@@ -41,22 +42,52 @@ class Opcode:
         }
 
 
-def opcode(arch: Arch[Any], insn: bytes, addr: int, prev: bytes | None, release: Release | None) -> Opcode:
-    """The instruction that starts `insn` at addr, with `prev` right before it (None: nothing readable there)."""
-    size = arch.insn_size(insn)
+def opcode(
+    arch: Arch[Any],
+    insn: bytes,
+    addr: int,
+    prev: bytes | None = None,
+    release: Release | None = None,
+    features: frozenset[str] = frozenset(),
+) -> Opcode:
+    """The instruction that starts `insn` at addr, alone, or with `prev` right before it in the same symbol."""
+    before = prev or b""
+    text, start = before + insn, addr - len(before)
 
-    def read(at: int, length: int) -> bytes | None:
-        text, start = (prev or b"") + insn, addr - len(prev or b"")
-        return text[at - start : at - start + length] if start <= at and at + length <= addr + len(insn) else None
+    def read(at: int, size: int) -> bytes | None:
+        inside = start <= at and at + size <= start + len(text)
+        return text[at - start : at - start + size] if inside else None
 
-    symbol = addr - len(prev or b"")
-    site = Site(insn=insn, addr=addr, read=read, symbol=symbol, raw=read)
-    return Opcode(arch.word(insn[:size]), size, text_of(arch, insn, addr), arch.decide(site, release))
+    site = Site(insn=insn, addr=addr, read=read, symbol=start, raw=read, features=features)
+    return opcode_at(arch, site, release)
+
+
+def opcode_at(arch: Arch[Any], site: Site, release: Release | None) -> Opcode:
+    """What stands at a site."""
+    insn = site.insn[: size_of(arch, site.insn)]
+    return Opcode(arch.word(insn), len(insn), text_of(arch, insn, site.addr), arch.decide(site, release))
+
+
+def size_of(arch: Arch[Any], insn: bytes) -> int:
+    """Bytes of the instruction that starts `insn`; all of them where it is none: the kernel has a verdict anyway."""
+    try:
+        return arch.insn_size(insn)
+    except DecodeError:
+        return len(insn)
 
 
 def text_of(arch: Arch[Any], insn: bytes, addr: int) -> str:
-    """Its disassembly; a word that nobody knows is printed as data, because the kernel has a verdict on it too."""
+    """Its disassembly; a word that nobody knows is printed as data."""
     try:
         return arch.disassemble(insn, addr)
     except DecodeError:
-        return f".insn {arch.word(insn[: arch.insn_size(insn)])}"
+        return f".insn {arch.word(insn)}"
+
+
+def known_features(arch: Arch[Any], names: Iterable[str]) -> frozenset[str]:
+    """The features by these names; UsageError for one that the architecture does not have."""
+    found = frozenset(names)
+    for name in sorted(found - set(arch.features)):
+        expected = ", ".join(f"{known} ({what})" for known, what in arch.features.items())
+        raise UsageError(f"feature {name!r}: expected {f'one of {expected}' if expected else 'none'} on {arch.name}")
+    return found

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from emu.errors import DecodeError
 
 
 def parse_number(text: str) -> int:
     """A `0x` number; DecodeError for anything else."""
-    digits = text.strip().lower()
-    try:
-        if digits.startswith("0x"):
-            return int(digits, 16)
-    except ValueError:
-        pass
-    raise DecodeError(f"word {text!r}: expected hexadecimal such as 0x00000000")
+    match = re.fullmatch(r"0x([0-9a-f]+)", text.strip().lower())
+    if match is None:
+        raise DecodeError(f"word {text!r}: expected hexadecimal such as 0x00000000")
+    return int(match[1], 16)
 
 
 def word32(insn: bytes) -> str:
