@@ -61,10 +61,9 @@ def binutils(cache: Path = CACHE) -> Binutils:
 
 
 def _source() -> Path:
-    if not (archives := sorted(SOURCES.glob("binutils-*.tar.*"))):
+    if not any(SOURCES.glob("binutils-*.tar.*")) and shutil.which("apt-get"):
         subprocess.run(["apt-get", "install", "-y", "-q", "binutils-source"], capture_output=True)
-        archives = sorted(SOURCES.glob("binutils-*.tar.*"))
-    if not archives:
+    if not (archives := sorted(SOURCES.glob("binutils-*.tar.*"))):
         raise CheckError(f"no binutils-*.tar.* in {SOURCES}: expected Debian's package binutils-source")
     return archives[-1]
 
