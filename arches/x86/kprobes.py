@@ -107,11 +107,9 @@ def irqs_enabled(eflags: int) -> bool:
 def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes | None:
     """The copy, and a jump back if it is boosted, else an int3, else (stepping by TF) nothing."""
     try:
-        made = build_slot(decoded(p), slot, boost=p.ainsn.boostable, int3=TRAP_FLAG not in options)
+        return build_slot(decoded(p), slot, boost=p.ainsn.boostable, int3=TRAP_FLAG not in options).code
     except SlotError:
         return None
-    p.ainsn.boostable = made.boosted
-    return made.code
 
 
 def decoded(p: Kprobe) -> X86Insn:

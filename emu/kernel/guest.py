@@ -39,9 +39,10 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
     saved, halt_at = machine.save_registers(core), core.halt_at
     machine.call(core, machine.symbol(function), (argument,), return_to=machine.return_pad)
     core.halt_at = machine.return_pad
-    irqs_enabled, trap_depth = cpu.irqs_enabled, cpu.trap_depth
+    irqs_enabled, trap_depth, outer = cpu.irqs_enabled, cpu.trap_depth, cpu.handler_irqs
+    cpu.handler_irqs = irqs_enabled  # the status register still has the image of the interrupted context
     await run_to_halt(cpu)
-    cpu.irqs_enabled, cpu.trap_depth = irqs_enabled, trap_depth
+    cpu.irqs_enabled, cpu.trap_depth, cpu.handler_irqs = irqs_enabled, trap_depth, outer
     result = machine.result(core)
     machine.restore_registers(core, saved)
     core.halt_at = halt_at

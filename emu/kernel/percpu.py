@@ -72,6 +72,7 @@ class Percpu:
         self.kprobe_ctlblk = KprobeCtlblk()
         self.preempt_count = 0
         self.irqs_enabled = True
+        self.handler_irqs = True  # whether the handler that called the running guest function has interrupts on
         self.trap_depth = 0
         self.qs = 0  # quiescent states passed through, for RCU
         self.interrupts: deque[Interrupt] = deque()

@@ -37,7 +37,7 @@ async def take_trap(cpu: Percpu, trap: Trap) -> None:
     cpu.cpu.clear_reservation()
     kernel.text.exception_return(cpu.cpu)
     cpu.trap_depth -= 1
-    cpu.irqs_enabled = kernel.arch.port.irqs_enabled(regs.status)
+    cpu.irqs_enabled = cpu.handler_irqs and kernel.arch.port.irqs_enabled(regs.status)
 
 
 async def spin(cpu: Percpu, trap: Trap) -> None:
@@ -65,9 +65,10 @@ def repeats(cpu: Percpu, trap: Trap) -> bool:
 
 
 def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
-    """A guest that touches what it must not: no scenario can use it, unless it executed half-written text before."""
+    """A guest that touches what it must not. The kernel dies if a probe or half-written text may have led it there;
+    without one of them no scenario can use it: GuestError."""
     where, what = cpu.kernel.at(fault.pc), f"{fault.access} of {fault.address:#x}"
-    if "unpredictable" in cpu.kernel.outcomes:
+    if cpu.kernel.outcomes & {"hit", "missed", "unpredictable"}:
         oops(cpu, f"page fault, {what}", fault.pc)
     hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
     raise GuestError(f"{cpu.name} at {where}: {what}; {hint}")

@@ -1,0 +1,253 @@
+"""x86: the check that is gone since 6.3, patches of several bytes, and stale views; by every interleaving."""
+
+from __future__ import annotations
+
+import pytest
+
+from arches.x86.breaks import INT3
+from emu.errors import UsageError
+from emu.explore.execution import Replay, RoundRobin
+from emu.explore.search import explore
+from emu.kernel import text_poke
+from emu.kernel.kernel import OUTCOMES
+from emu.scenarios.cells import Settings, explore_cell, run_once
+from emu.scenarios.decide import decide_recheck
+from emu.scenarios.lab import NotApplicable
+
+NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
+
+
+def explored(scenario, variant="mainline", **settings):
+    cell = explore_cell(Settings(scenario, "x86", variant, **settings))
+    assert cell.report.complete
+    return cell
+
+
+def frequencies(cell):
+    """The outcomes that there are."""
+    return {name: cell.frequency(name) for name in OUTCOMES if cell.frequency(name) != NEVER}
+
+
+def events_of(cell, outcome):
+    """The timeline of the shortest schedule that ends in an outcome."""
+    witness = cell.witness(outcome)
+    assert witness is not None
+    return run_once(cell.settings, Replay(witness)).events
+
+
+@pytest.mark.parametrize("preempt", ["none", "full"])
+@pytest.mark.parametrize(
+    ("patching", "variant", "want"),
+    [
+        ("text_poke", "mainline", {"hit": SOMETIMES}),
+        ("text_poke", "v6.2", {"hit": SOMETIMES}),
+        ("text_poke", "seed", {"hit": SOMETIMES}),
+        ("text_poke", "v5.12", {"hit": SOMETIMES}),
+        ("stop_machine", "mainline", {"hit": SOMETIMES}),
+        ("stop_machine", "v6.2", {"hit": SOMETIMES}),
+        ("live", "v6.2", {"hit": SOMETIMES, "claimed": SOMETIMES}),
+        ("live", "mainline", {"hit": SOMETIMES, "passed-on": SOMETIMES, "oops": SOMETIMES}),
+    ],
+)
+def test_the_lookup_fails_only_without_a_synchronisation(patching, variant, preempt, want):
+    """Facts, core section 8: before 5c02ece81848 (`live`) row 3 was possible; since then the interrupt is taken after
+    the handler, which runs with IF clear. The check suffices: the code is not read from memory."""
+    assert frequencies(explored("unregister_vs_hit", variant, patching=patching, preempt=preempt)) == want
+
+
+@pytest.mark.parametrize(
+    ("patching", "variant", "want"),
+    [
+        ("text_poke", "mainline", {"passed-on": SOMETIMES}),
+        ("text_poke", "v6.2", {"passed-on": SOMETIMES, "claimed": SOMETIMES}),
+        ("live", "v6.2", {"passed-on": SOMETIMES, "claimed": SOMETIMES}),
+        ("stop_machine", "v6.2", {"passed-on": SOMETIMES}),
+    ],
+)
+def test_the_check_swallows_what_was_somebody_elses(patching, variant, want):
+    """8e791f7eba4c: the store of the debugger's removal can come before the compare, only its interrupt cannot."""
+    assert frequencies(explored("foreign_removed", variant, patching=patching)) == want
+
+
+def test_decide_agrees_with_history():
+    decisions = decide_recheck(["x86"], None, ["none", "full"], lambda done, of: None)
+    verdicts = {
+        (one.race.settings.patching, one.race.settings.preempt): (
+            one.race.verdict,
+            one.race.sufficient,
+            {foreign.settings.scenario: foreign.verdict for foreign in one.foreign},
+        )
+        for one in decisions
+    }
+    harmful = {"foreign_break": "redundant", "foreign_removed": "harmful"}
+    harmless = {"foreign_break": "redundant", "foreign_removed": "redundant"}
+    assert verdicts == {
+        ("live", "none"): ("needed", True, harmful),
+        ("live", "full"): ("needed", True, harmful),
+        ("stop_machine", "none"): ("redundant", True, harmless),
+        ("stop_machine", "full"): ("redundant", True, harmless),
+        ("text_poke", "none"): ("redundant", True, harmful),
+        ("text_poke", "full"): ("redundant", True, harmful),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variant", "views", "want"),
+    [
+        ("mainline", None, {"hit": SOMETIMES, "passed-on": SOMETIMES, "oops": SOMETIMES}),
+        ("v6.2", None, {"hit": SOMETIMES, "claimed": SOMETIMES}),
+        ("mainline", "coherent", {"hit": SOMETIMES}),
+        ("v6.2", "coherent", {"hit": SOMETIMES}),
+    ],
+)
+def test_a_stale_view_kills_only_the_kernel_without_the_check(variant, views, want):
+    """January 2024: under QEMU's TCG the kernel without the check panicked; the check hid it; KVM was fine."""
+    assert frequencies(explored("stale_view_after_ipi", variant, views=views)) == want
+
+
+def test_the_ghost_comes_after_the_synchronisation():
+    """CPU 0 has taken the interrupt, and the table is empty, when it traps on an int3 that memory does not have."""
+    events = [(event.cpu, event.text) for event in events_of(explored("stale_view_after_ipi"), "oops")]
+    synchronised, trapped = events.index((0, "[sync_core]")), events.index((0, "trap: break at probe_me"))
+    removed = events.index((1, "store kprobe_table[probe_me]"))
+    assert synchronised < removed < trapped
+    assert events[-1] == (0, "die: int3 at probe_me+0x1")
+
+
+def test_what_a_stale_view_misses_comes_with_the_next_exception():
+    """A claimed trap is not taken again: the CPU goes on with the instruction that memory has."""
+    events = [event.text for event in events_of(explored("stale_view_after_ipi", "v6.2"), "claimed")]
+    assert events.count("probe_me: int3") == 1
+    claimed = events.index("no kprobe, and the word is no breakpoint any more: return")
+    assert events[claimed + 1] == "probe_me: add rdi, 3"
+
+
+@pytest.mark.parametrize("patching", ["text_poke", "live"])
+def test_a_stale_view_may_miss_a_new_breakpoint(patching):
+    """... and nothing else happens: the guest runs as without a probe."""
+    assert frequencies(explored("register_vs_hit", views="stale", patching=patching)) == {}
+
+
+@pytest.mark.parametrize("preempt", ["none", "full"])
+@pytest.mark.parametrize("variant", ["mainline", "v6.2", "v5.12"])
+def test_a_nop_becomes_a_jump_and_nobody_notices(variant, preempt):
+    assert frequencies(explored("nop5_to_jump", variant, preempt=preempt)) == {}
+
+
+class Results:
+    """A world that keeps what CPU 0 computed."""
+
+    def __init__(self, world, seen):
+        self.world, self.tasks, self.seen = world, world.tasks, seen
+
+    def finish(self, ending):
+        kernel = self.world.lab.kernel
+        taken = any("text_poke: emulate" in event.text for event in kernel.events)
+        self.seen.add((kernel.machine.memory.load(kernel.machine.symbol("results"), 8), taken))
+        return self.world.finish(ending)
+
+
+def test_every_way_through_the_patch_is_taken():
+    """Twice the nop gives 31 * 3 + 4, twice the jump 31 * 65 + 66, the nop and then the jump 31 * 3 + 66; never the
+    nop after the jump, 31 * 65 + 4. Each jump can be the real one or the handler's, from the int3."""
+    make, seen = Settings("nop5_to_jump", "x86").laboratory(), set()
+    explore(lambda: Results(make(trace=True), seen))
+    assert seen == {(97, False), (159, False), (159, True), (2081, False), (2081, True)}
+
+
+async def no_interrupt(kernel, name, addr, size):
+    """on_each_cpu that asks nobody."""
+
+
+def test_without_its_interrupts_text_poke_bp_kills(monkeypatch):
+    """CPU 0 is in the trap of the int3, the patch is finished, its count is 0: the int3 is nobody's."""
+    monkeypatch.setattr(text_poke, "on_each_cpu", no_interrupt)
+    cell = explored("nop5_to_jump")
+    assert cell.frequency("oops") == SOMETIMES
+    texts = [(event.cpu, event.text) for event in events_of(cell, "oops")]
+    assert texts.index((0, "trap: break at text_patch_nop5+0x8")) < texts.index((1, "update text_poke_array_refs[0]"))
+    assert texts[-1] == (0, "die: int3 at text_patch_nop5+0x9")
+
+
+def test_without_int3_a_torn_instruction_is_executed():
+    cell = explored("nop5_without_int3")
+    assert frequencies(cell) == {"oops": SOMETIMES, "unpredictable": SOMETIMES}
+
+
+def test_which_torn_instructions_there_are():
+    """0f 1f 44 00 00 becomes e9 05 00 00 00: in between are e9 1f 44 00 00 and e9 05 44 00 00, jumps to where there is
+    nothing; the last two bytes are the same."""
+    make, deaths = Settings("nop5_without_int3", "x86").laboratory(), set()
+
+    class Deaths(Results):
+        def finish(self, ending):
+            self.seen.update(e.text for e in self.world.lab.kernel.events if e.text.startswith("die"))
+            return self.world.finish(ending)
+
+    explore(lambda: Deaths(make(trace=True), deaths))
+    behind = make().lab.kernel.machine.symbol("nop5_site") + 5
+    targets = [f"{behind + distance:#x}" for distance in (0x441F, 0x4405)]
+    assert deaths == {f"die: page fault, fetch of {target} at {target}" for target in targets}
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "head", "torn"),
+    [
+        (0, 1, b"", True),
+        (4, 1, b"", True),
+        (-1, 1, b"", False),
+        (5, 1, b"", False),
+        (-2, 9, b"", True),
+        (1, 4, INT3, False),
+    ],
+)
+def test_what_a_fetch_meets(offset, size, head, torn):
+    """The five bytes of the nop are one instruction; behind an int3 the last four are none."""
+    world = Settings("nop5_to_jump", "x86").laboratory()()
+    kernel = world.lab.kernel
+    for task in world.tasks:
+        task.close()
+    site = kernel.machine.symbol("nop5_site")
+    if head:
+        kernel.text.store(site, head, live=True)
+    kernel.text.store(site + offset, b"\x11" * size, live=True)
+    kernel.text.fetched(kernel.machine.cpus[0], site)
+    assert kernel.outcomes == ({"unpredictable"} if torn else set())
+
+
+@pytest.mark.parametrize(("refs", "handled"), [(0, False), (1, True)])
+def test_the_handler_needs_a_reference(refs, handled):
+    """Without one the table may be that of the next patch."""
+    world = Settings("nop5_to_jump", "x86").laboratory()()
+    cpu, array, done = world.lab.cpus[0], world.lab.kernel.text_poke_array, []
+    for task in world.tasks:
+        task.close()
+    array.vec, array.refs = {0x1234: done.append}, [refs, refs]
+    code = text_poke.poke_int3_handler(cpu, "regs", 0x1234)
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            code.send(None)
+    assert (ended.value.value, done, array.refs) == (handled, ["regs"] * handled, [refs, refs])
+
+
+def test_a_cpu_that_spins_fetches_the_address_again():
+    """CPU 0 traps for ever until CPU 1 removes the debugger's int3; then it executes the whole instruction."""
+    run = run_once(Settings("foreign_removed", "x86", patching="stop_machine"), RoundRobin())
+    texts = [event.text for event in run.events if event.cpu == 0]
+    spun = texts.index("retry the same trap at probe_me")
+    assert "probe_me: add rdi, 3" in texts[spun:]
+
+
+@pytest.mark.parametrize("scenario", ["nop5_to_jump", "nop5_without_int3"])
+def test_other_architectures_have_no_such_nop(scenario):
+    with pytest.raises(NotApplicable, match="arm64: its firmware has no nop5_site"):
+        explore_cell(Settings(scenario, "arm64"))
+
+
+def test_text_poke_bp_needs_a_handler_that_emulates():
+    world = Settings("register_vs_hit", "arm64").laboratory()()
+    kernel = world.lab.kernel
+    for task in world.tasks:
+        task.close()
+    with pytest.raises(UsageError, match="text_poke_bp on arm64"):
+        text_poke.text_poke_bp(kernel, 0x10000, b"\0\0\0\0").send(None)
