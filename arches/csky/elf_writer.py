@@ -97,8 +97,15 @@ def _place(image: bytearray, section: Section) -> _Header:
     image += bytes((section.addr - len(image)) % _PAGE if section.data else 0)
     offset = len(image)
     image += section.data
-    kind, flags = (_PROGBITS if section.data else _NOBITS), (_ALLOC | (_EXEC if section.executable else _WRITE))
-    return _Header(section.name, kind, flags, section.addr, offset, section.size)
+    kind = _PROGBITS if section.data else _NOBITS
+    return _Header(section.name, kind, _flags(section), section.addr, offset, section.size)
+
+
+def _flags(section: Section) -> int:
+    """Tables and constants lie in the segment of text, but only `.text` is said to hold instructions."""
+    if not section.executable:
+        return _ALLOC | _WRITE
+    return _ALLOC | _EXEC if section.name == ".text" else _ALLOC
 
 
 def _elf_header(entry: int, section_table: int, sections: int) -> bytes:
