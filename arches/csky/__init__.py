@@ -57,5 +57,6 @@ ARCH = Arch(
         may_change_live=lambda addr, old, new: True,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),
+    relative_extable=False,
     aliases=("ck810", "cskyv2"),
 )

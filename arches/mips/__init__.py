@@ -56,6 +56,7 @@ ARCH = Arch(
         variants=with_and_without_recheck(MAINLINE, SEED, FIXED),
         slot_for_simulated=True,
     ),
+    relative_extable=False,
     aliases=("mips32", "mips32el", "mipsel"),
     has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
     features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},

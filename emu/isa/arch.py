@@ -87,4 +87,5 @@ class Arch(Generic[PortT]):
     port: PortT
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
+    relative_extable: bool = True  # see emu.machine.extable
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

@@ -12,6 +12,7 @@ from emu.errors import DecodeError, MemoryAccessError
 from emu.isa.arch import Arch
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Cpu
+from emu.machine.extable import exception_table
 from emu.machine.image import Image, place
 from emu.machine.memory import PAGE, Memory
 
@@ -34,6 +35,7 @@ class Machine:
         self.memory.write(self.return_pad, arch.kprobe_break(bytes(RETURN_PAD)))
         self.cpus = [make_cpu(number, self.memory) for number in range(cpus)]
         self.bug_table = self._bug_table()
+        self.extable = exception_table(arch, image)
         self.names: dict[int, str] = {}
         self._shared, self._own = self._shared_range(), self._own_range()
         self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
