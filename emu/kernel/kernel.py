@@ -48,7 +48,7 @@ class Config:
     def __post_init__(self) -> None:
         _expect("preempt", self.preempt, PREEMPT)
         _expect("views", self.views, VIEWS)
-        _expect("patching", self.patching, self.arch.port.patchings)
+        patch_policy(self.patching)
         if not 1 <= self.cpus <= 4:
             raise UsageError(f"cpus {self.cpus}: expected 1 to 4, the stacks that the firmware has")
 
@@ -91,7 +91,7 @@ class Kernel:
         self.text = Text(self, coherent=config.views == "coherent")
         self.patch_text = patch_policy(config.patching)
         self.text_poke_array = TextPokeArray(len(self.percpu))
-        self.slots = InsnSlots(self, machine.slots.base, machine.slots.size - config.arch.port.slot_size)
+        self.slots = InsnSlots(self, machine.slots.base, machine.return_pad - machine.slots.base)
 
     def note(self, outcome: str) -> None:
         if outcome not in OUTCOMES:
@@ -122,8 +122,16 @@ class Kernel:
         return f"kprobe_table[{self.at(addr)}]"
 
     def kernel_text(self, addr: int) -> bool:
-        executable = any(r.executable and r.base <= addr < r.end for r in self.machine.memory.regions)
-        return executable and not self.in_slot(addr)
+        """Whether addr is in a section of text; read-only data may share its pages."""
+        sections = self.machine.image.executable_sections()
+        return any(section.address <= addr < section.address + section.size for section in sections)
+
+    def knows(self, addr: int) -> bool:
+        """Whether addr is inside a symbol, of text or data (kallsyms_lookup_size_offset with KALLSYMS_ALL)."""
+        image = self.machine.image
+        objects = (symbol for symbol in image.symbols.values() if symbol.kind == "object")
+        in_data = any(symbol.address <= addr < symbol.address + symbol.size for symbol in objects)
+        return image.symbol_at(addr) is not None or in_data
 
     def in_slot(self, addr: int) -> bool:
         return self.machine.slots.base <= addr < self.machine.slots.end
@@ -136,6 +144,7 @@ class Kernel:
             addr=addr,
             read=self.original,
             symbol=found[0].address if found is not None else None,
+            in_extable=addr in self.machine.extable,
             raw=self.memory_at,
         )
 

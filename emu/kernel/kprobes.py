@@ -62,13 +62,18 @@ class Kprobe:
     opcode: bytes = field(default=b"", init=False)
     ainsn: ArchInsn = field(default_factory=ArchInsn, init=False)
     list: list[Kprobe] = field(default_factory=list, init=False)  # the probes behind an aggregator
-    aggregates: bool = field(default=False, init=False)
+    list_name: str = field(default="", init=False)
 
     @property
     def where(self) -> int:
         """The address, once it is resolved."""
         assert self.addr is not None
         return self.addr
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether it stands for the probes in its list (kprobe_aggrprobe)."""
+        return self.pre_handler is aggr_pre_handler
 
     @property
     def disabled(self) -> bool:
@@ -93,7 +98,7 @@ async def register_kprobe(kernel: Kernel, p: Kprobe) -> int:
     if addr < 0:
         return addr
     kernel.watch(addr)
-    if registered(kernel, p):
+    if valid_kprobe(kernel, p) is not None:
         return -errno.EINVAL
     p.addr, p.nmissed, p.flags = addr, 0, p.flags & KprobeFlag.DISABLED
     if error := check_kprobe_address_safe(kernel, addr):
@@ -116,25 +121,23 @@ async def register_first_kprobe(kernel: Kernel, p: Kprobe) -> int:
     return 0
 
 
-def registered(kernel: Kernel, p: Kprobe) -> bool:
-    """Whether this very object is registered already (__get_valid_kprobe)."""
+def valid_kprobe(kernel: Kernel, p: Kprobe) -> Kprobe | None:
+    """What is in the hash for this very object, itself or its aggregator (__get_valid_kprobe)."""
     ap = kernel.kprobe_table.get(p.addr) if p.addr is not None else None
-    return ap is p or (ap is not None and p in ap.list)
+    return ap if ap is p or (ap is not None and p in ap.list) else None
 
 
 def kprobe_addr(kernel: Kernel, p: Kprobe) -> int:
-    """The address asked for: exactly one of addr and symbol_name, or -EINVAL; inside a known symbol, or -ENOENT."""
+    """The address asked for: exactly one of addr and symbol_name, or -EINVAL; inside a known symbol, or -ENOENT.
+
+    register_kprobe fills in addr and leaves symbol_name: a probe that is to be registered again needs its addr cleared.
+    """
     if (p.symbol_name is None) == (p.addr is None):
         return -errno.EINVAL
-    base = p.addr
-    if p.symbol_name is not None:
-        base = kernel.machine.address_of(p.symbol_name)
-        if base is None:
-            return -errno.ENOENT
-        p.symbol_name = None
-    assert base is not None
-    addr, p.offset = base + p.offset, 0
-    return addr if kernel.machine.image.symbol_at(addr) is not None else -errno.ENOENT
+    base = p.addr if p.symbol_name is None else kernel.machine.address_of(p.symbol_name)
+    if base is None or not kernel.knows(base + p.offset):
+        return -errno.ENOENT
+    return base + p.offset
 
 
 def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
@@ -180,55 +183,64 @@ async def disarm_kprobe(kernel: Kernel, p: Kprobe) -> None:
 
 
 async def unregister_kprobe(kernel: Kernel, p: Kprobe) -> None:
-    """Disarm, remove from the hash, wait for the readers, free the slot. One that is not registered is skipped."""
+    """Disarm, remove from the hash, wait for the readers, free the slot. One that is not registered loses its addr."""
     async with kernel.kprobe_mutex:
-        ap = kernel.kprobe_table.get(p.addr) if p.addr is not None else None
-        if not registered(kernel, p) or ap is None:
-            return
-        gone = await remove_kprobe(kernel, ap, p)
+        gone = await unregister_kprobe_top(kernel, p)
     await synchronize_rcu(kernel)
-    if gone:
-        kernel.slots.free(ap)
+    if gone is not None:
+        kernel.slots.free(gone)
 
 
-async def remove_kprobe(kernel: Kernel, ap: Kprobe, p: Kprobe) -> bool:
-    """Whether the last probe at the address went (__unregister_kprobe_top)."""
-    if ap.aggregates and len(ap.list) > 1:
-        ap.list.remove(p)
-        if all(q.disabled for q in ap.list) and not ap.disabled:
-            await disarm_kprobe(kernel, ap)
-            ap.flags |= KprobeFlag.DISABLED
-        return False
-    if not ap.disabled and not p.disabled:
-        await disarm_kprobe(kernel, ap)
-    await store(kernel.table_name(ap.where))
-    kernel.set_kprobe(ap.where, None)
-    return True
+async def unregister_kprobe_top(kernel: Kernel, p: Kprobe) -> Kprobe | None:
+    """What left the hash, and with it the address; None while other probes are there (__unregister_kprobe_top)."""
+    ap = await disable(kernel, p)
+    if ap is None:
+        p.addr = None
+        return None
+    if ap is p or (ap.disabled and len(ap.list) == 1):
+        await store(kernel.table_name(ap.where))
+        kernel.set_kprobe(ap.where, None)
+        return ap
+    await store(ap.list_name)
+    ap.list.remove(p)
+    if all(q.post_handler is None for q in ap.list):
+        ap.post_handler = None
+    return None
 
 
 async def disable_kprobe(kernel: Kernel, p: Kprobe) -> int:
     """Disarms at once and waits for nobody: a CPU that has trapped may still run the handlers."""
     async with kernel.kprobe_mutex:
-        ap = kernel.kprobe_table.get(p.addr) if p.addr is not None else None
-        if not registered(kernel, p) or ap is None:
-            return -errno.EINVAL
-        if not p.disabled:
-            p.flags |= KprobeFlag.DISABLED
-            if ap is p or all(q.disabled for q in ap.list):
-                await disarm_kprobe(kernel, ap)
-                ap.flags |= KprobeFlag.DISABLED
-    return 0
+        return 0 if await disable(kernel, p) is not None else -errno.EINVAL
+
+
+async def disable(kernel: Kernel, p: Kprobe) -> Kprobe | None:
+    """Mark p as disabled, and disarm if nobody else is at the address (__disable_kprobe); what is in the hash for p.
+
+    Unregistering begins with it too, so an object that is used again keeps the flag until somebody clears it.
+    """
+    ap = valid_kprobe(kernel, p)
+    if ap is None or p.disabled:
+        return ap
+    if p is not ap:
+        await store(ap.list_name)  # the aggregator's handlers look at the flag
+        p.flags |= KprobeFlag.DISABLED
+    if p is ap or all(q.disabled for q in ap.list):
+        await disarm_kprobe(kernel, ap)
+        ap.flags |= KprobeFlag.DISABLED
+    return ap
 
 
 async def enable_kprobe(kernel: Kernel, p: Kprobe) -> int:
     async with kernel.kprobe_mutex:
-        ap = kernel.kprobe_table.get(p.addr) if p.addr is not None else None
-        if not registered(kernel, p) or ap is None or p.flags & KprobeFlag.GONE:
+        ap = valid_kprobe(kernel, p)
+        if ap is None or p.flags & KprobeFlag.GONE:
             return -errno.EINVAL
-        was_disabled = ap.disabled
-        p.flags &= ~KprobeFlag.DISABLED
-        ap.flags &= ~KprobeFlag.DISABLED
-        if was_disabled:
+        if p is not ap and p.disabled:
+            await store(ap.list_name)
+            p.flags &= ~KprobeFlag.DISABLED
+        if ap.disabled:
+            ap.flags &= ~KprobeFlag.DISABLED
             await arm_kprobe(kernel, ap)
     return 0
 
@@ -237,11 +249,12 @@ async def register_aggr_kprobe(kernel: Kernel, old: Kprobe, p: Kprobe) -> int:
     """A second probe at an address: an aggregator takes the first one's place in the hash, in one RCU replacement."""
     ap = old
     if not old.aggregates:
-        ap = aggregator(old)
+        ap = aggregator(kernel, old)
         await store(kernel.table_name(ap.where))
         kernel.set_kprobe(ap.where, ap)
     p.opcode, p.ainsn = ap.opcode, ap.ainsn
-    ap.list.append(p)
+    await store(ap.list_name)
+    ap.list.insert(0, p)  # list_add_rcu: the newest comes first
     if p.post_handler is not None:
         ap.post_handler = aggr_post_handler
     if ap.disabled and not p.disabled:
@@ -250,16 +263,18 @@ async def register_aggr_kprobe(kernel: Kernel, old: Kprobe, p: Kprobe) -> int:
     return 0
 
 
-def aggregator(p: Kprobe) -> Kprobe:
+def aggregator(kernel: Kernel, p: Kprobe) -> Kprobe:
     ap = Kprobe(p.addr, pre_handler=aggr_pre_handler, flags=p.flags)
     ap.post_handler = aggr_post_handler if p.post_handler is not None else None
-    ap.opcode, ap.ainsn, ap.list, ap.aggregates = p.opcode, p.ainsn, [p], True
+    ap.opcode, ap.ainsn = p.opcode, p.ainsn
+    ap.list, ap.list_name = [p], f"{kernel.table_name(p.where)}.list"
     return ap
 
 
 async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
     """Each enabled probe's handler in turn; the first that returns true ends it."""
-    for p in list(ap.list):
+    for p in list(ap.list):  # an RCU list: what is added in front meanwhile is not met, what is removed is disabled
+        await load(ap.list_name)
         if p.pre_handler is not None and not p.disabled and await call(p.pre_handler, p, regs):
             return True
     return False
@@ -267,5 +282,6 @@ async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
 
 async def aggr_post_handler(ap: Kprobe, regs: PtRegs, flags: int) -> None:
     for p in list(ap.list):
+        await load(ap.list_name)
         if p.post_handler is not None and not p.disabled:
             await call(p.post_handler, p, regs, flags)

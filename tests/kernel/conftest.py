@@ -1,0 +1,106 @@
+"""Kernels to test with: the real firmware, before or after the other CPUs are up, and scenarios written in the test."""
+
+from __future__ import annotations
+
+import errno
+from functools import cache
+
+import pytest
+
+import arches
+from emu.explore.execution import RoundRobin, execute
+from emu.explore.search import explore
+from emu.kernel.kernel import Config, Kernel
+from emu.machine.image import load_image
+from emu.machine.machine import Machine
+from emu.scenarios.lab import FIRMWARE, Lab, Laboratory
+
+
+@cache
+def image_of(name):
+    arch = arches.load(name)
+    return load_image(FIRMWARE / f"{arch.name}.elf", arch.elf_machine, arch.elf_class)
+
+
+@cache
+def machine_of(name, cpus):
+    arch = arches.load(name)
+    return Machine(arch, image_of(name), arch.port.make_cpu, cpus)
+
+
+def config_of(name, variant, patching, preempt, cpus):
+    arch = arches.load(name)
+    chosen = arch.port.variants[variant]
+    return Config(arch, chosen, patching or chosen.patching, preempt, cpus)
+
+
+@pytest.fixture
+def make_lab():
+    """A `Lab` whose kernel is booting: what it is told to do happens at once (`boot`)."""
+
+    def make(arch, variant="mainline", *, patching=None, preempt="none", cpus=2):
+        machine = machine_of(arch, cpus)
+        machine.reset()
+        return Lab(Kernel(config_of(arch, variant, patching, preempt, cpus), machine))
+
+    return make
+
+
+@pytest.fixture
+def boot():
+    """Run kernel code to its end; its result."""
+
+    def run(code):
+        try:
+            while True:
+                code.send(None)
+        except StopIteration as stop:
+            return stop.value
+
+    return run
+
+
+@pytest.fixture
+def errno_of(boot):
+    """What kernel code returns, by name: 0 or `EINVAL`."""
+
+    def run(code):
+        value = boot(code)
+        return value if value == 0 else errno.errorcode[-value]
+
+    return run
+
+
+@pytest.fixture
+def laboratory():
+    """Worlds of a scenario that the test has written."""
+
+    def make(scenario, arch, variant="mainline", *, patching=None, preempt="none", cpus=2):
+        config = config_of(arch, variant, patching, preempt, cpus)
+        return Laboratory(scenario, config, image_of(config.arch.name))
+
+    return make
+
+
+@pytest.fixture
+def search(laboratory):
+    """Every interleaving of such a scenario, reduced or not."""
+
+    def run(scenario, arch, variant="mainline", *, reduce=True, **settings):
+        report = explore(laboratory(scenario, arch, variant, **settings), reduce=reduce)
+        assert report.complete
+        return report
+
+    return run
+
+
+@pytest.fixture
+def run_alone(laboratory):
+    """One execution in which whoever runs goes on; its outcomes and timeline."""
+
+    def run(scenario, arch, variant="mainline", **settings):
+        world = laboratory(scenario, arch, variant, **settings)(trace=True)
+        _, outcomes = execute(world, RoundRobin())
+        return outcomes, [event.text for event in world.lab.kernel.events]
+
+    return run
