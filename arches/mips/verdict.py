@@ -1,7 +1,8 @@
 """Whether a MIPS kernel lets a kprobe be set: arch_prepare_kprobe in arch/mips/kernel/kprobes.c.
 
 The order is LL and SC, the delay slot of the word before, and then the rest of the word. There is no check of the
-alignment: a probe at `symbol+1` is accepted, and arming it corrupts two instructions.
+alignment: a probe at `symbol+1` is accepted, and arming it corrupts two instructions. The word before is read as it stands in memory: under
+a probe it is a break, which has no delay slot, so the delay slot of a probed branch is accepted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def decide(site: Site, release: Release | None = None) -> Decision:
     rule = RULES.decide(little_word(site.insn, 4), release, site.features)
     if rule.name in LL_SC:
         return by_rule(rule)
-    before = site.read(site.addr - 4, 4)
+    before = site.raw(site.addr - 4, 4) or site.read(site.addr - 4, 4)
     if before is not None and has_delay_slot(little_word(before, 4), release, site.features):
         return refuse("delay_slot", "EINVAL", f"it is the delay slot of the word {before[::-1].hex()} before it")
     return by_rule(rule)

@@ -22,15 +22,17 @@ def grid(
     preempts: Sequence[str] = ("none", "full"),
     cpus: int = 2,
 ) -> list[Settings]:
-    """Every combination that exists; a variant or policy that an architecture lacks has no cell there."""
+    """Every combination; a variant that an architecture lacks has no cell there.
+
+    The policies are by default those that some kernel of the architecture used, and the two that are everybody's.
+    """
     return [
         Settings(scenario, arch.name, variant, patching, preempt, cpus)
         for scenario in scenarios
         for arch in (arches.load(name) for name in archs)
         for variant in arch.port.variants
         if variants is None or variant in variants
-        for patching in arch.port.patchings
-        if patchings is None or patching in patchings
+        for patching in patchings or arch.port.patchings
         for preempt in preempts
     ]
 
