@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
 
 import arches
 from emu.errors import UsageError
@@ -11,6 +11,13 @@ from emu.kernel.kernel import PREEMPT, VIEWS
 from emu.scenarios.cells import Settings
 
 Commands = Any  # argparse does not name the type of a group of subparsers
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad usage is one line, like all other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def command(commands: Commands, name: str, help_text: str, example: str, run: Any) -> argparse.ArgumentParser:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from emu.cli import explore_commands, list_command, opcode_command, step_command
+from emu.cli.arguments import Parser
 
 RAW = argparse.RawDescriptionHelpFormatter
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="trapline",
         description="A laboratory for kernel probes: real guest code, real breakpoint words, every interleaving.",
         epilog="exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input",
