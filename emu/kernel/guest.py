@@ -75,19 +75,20 @@ async def run_to_halt(cpu: Percpu) -> None:
 
 def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
     """Execute the instruction at pc and those after it that nobody can influence; why it ended, the budget left."""
-    core = cpu.cpu
-    while True:
-        if budget == 0:
-            at = cpu.kernel.at(core.pc)
-            raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
+    core, kernel = cpu.cpu, cpu.kernel
+    step, quiet, watched, traced = core.step, kernel.machine.quiet, kernel.watched, kernel.events is not None
+    while budget:
         budget -= 1
-        if cpu.kernel.events is not None:  # not left to log_insn: this is hot
-            cpu.kernel.log_insn(cpu)
-        stop = core.step()
+        if traced:
+            kernel.log_insn(cpu)
+        stop = step()
         if stop is not None:
             return stop, budget
-        if visible(cpu, core.pc) is not None:
+        pc = core.pc
+        if (pc not in quiet or pc in watched) and visible(cpu, pc) is not None:
             return None, budget
+    at = kernel.at(core.pc)
+    raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
 
 
 def visible(cpu: Percpu, pc: int) -> Op | None:

@@ -38,6 +38,7 @@ class Machine:
         self.extable = exception_table(arch, image)
         self.names: dict[int, str] = {}
         self._shared, self._own = self._shared_range(), self._own_range()
+        self.quiet: set[int] = set()  # addresses of instructions that access no memory, once they are known
         self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
         self._start: tuple[list[bytes], list[Any]] | None = None
 
@@ -181,6 +182,8 @@ class Machine:
             operands = self.arch.memory_operands(insn, pc)
             if not patched:
                 self._operands[pc] = operands
+                if not operands:
+                    self.quiet.add(pc)
         for operand in operands:
             address = operand.address(cpu.get, self.arch.registers.bits)
             if address in self._shared and address not in self._own:

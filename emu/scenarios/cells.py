@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import arches
@@ -41,12 +41,11 @@ class Settings:
         if name not in variants:
             raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
         patching = self.patching or variants[name].patching
-        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or "coherent")
+        own: str = getattr(find_scenario(self.scenario), "views", "coherent")  # a scenario may be about stale views
+        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or own)
 
     def laboratory(self) -> Laboratory:
-        scenario = find_scenario(self.scenario)
-        own: str = getattr(scenario, "views", "coherent")
-        return Laboratory(scenario, replace(self.config(), views=self.views or own))
+        return Laboratory(find_scenario(self.scenario), self.config())
 
     def names(self) -> dict[str, Any]:
         """The settings with the defaults filled in, as the JSON has them."""
@@ -58,6 +57,7 @@ class Settings:
             "patching": config.patching,
             "preempt": config.preempt,
             "cpus": config.cpus,
+            "views": config.views,
         }
 
 
