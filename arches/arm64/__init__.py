@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arches.arm64 import isa, kprobes
 from arches.arm64.breaks import KPROBE_BREAK, may_change_live
+from arches.arm64.relocations import RELOCATIONS
 from arches.arm64.simulate import ACTIONS
 from arches.arm64.verdict import decide
 from emu.isa.arch import Arch
@@ -48,6 +49,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: KPROBE_BREAK,
     memory_operands=isa.memory_operands,
+    relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from arches.csky import isa, kprobes
 from arches.csky.accesses import memory_operands
+from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import ACTIONS, FIXED
 from arches.csky.verdict import decide
 from emu.isa.arch import Arch
@@ -47,6 +48,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: kprobes.USR_BKPT,
     memory_operands=memory_operands,
+    relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from arches.loongarch import isa, kprobes
 from arches.loongarch.accesses import memory_operands
 from arches.loongarch.breaks import KPROBE_BREAK
+from arches.loongarch.relocations import RELOCATIONS
 from arches.loongarch.simulate import ACTIONS, FIXED
 from arches.loongarch.verdict import decide
 from emu.isa.arch import Arch
@@ -63,6 +64,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: KPROBE_BREAK,
     memory_operands=memory_operands,
+    relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

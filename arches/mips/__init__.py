@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from arches.mips import isa, kprobes, traps
 from arches.mips.breaks import KPROBE_BREAK
+from arches.mips.relocations import RELOCATIONS
 from arches.mips.simulate import ACTIONS
 from arches.mips.verdict import decide, has_delay_slot
 from emu.isa.arch import Arch
@@ -45,6 +46,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: KPROBE_BREAK,
     memory_operands=isa.memory_operands,
+    relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from arches.riscv import isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
+from arches.riscv.relocations import RELOCATIONS
 from arches.riscv.simulate import ACTIONS
 from arches.riscv.verdict import decide
 from emu.isa.arch import Arch
@@ -47,6 +48,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=kprobe_break,
     memory_operands=isa.memory_operands,
+    relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

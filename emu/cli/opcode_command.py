@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import arches
 from emu.cli.arguments import Commands, command, natural
+from emu.cli.opcode_listing import list_elf
 from emu.cli.output import print_json, table
 from emu.errors import UsageError
 from emu.isa.opcode import Opcode, known_features, opcode, size_of
@@ -23,6 +24,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("word", nargs="*", metavar="WORD", help="hex; - reads words from standard input, one a line")
     parser.add_argument("--asm", action="append", default=[], metavar="TEXT", help="assemble this instead")
     parser.add_argument("--at", type=natural, default=0x10000, metavar="ADDR", help="address; default 0x10000")
+    parser.add_argument("--elf", metavar="FILE", help="every instruction of an ELF file: a program, a module, a kernel")
+    parser.add_argument("--symbol", metavar="S", help="with --elf: of this function only")
     parser.add_argument("--prev", metavar="WORD", help="the instruction before it (delay slots, exclusives)")
     add_rules(parser)
 
@@ -34,6 +37,8 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
 
 
 def opcodes(options: argparse.Namespace) -> int:
+    if options.elf is not None:
+        return list_elf(options)
     arch = arches.load(options.arch)
     release = parse_release(options.version) if options.version is not None else None
     features = known_features(arch, options.feature)
@@ -54,7 +59,7 @@ def print_table(found: list[Opcode]) -> None:
 
 def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[Placed]:
     if not options.word and not options.asm:
-        raise UsageError("opcode: expected WORD..., - or --asm TEXT")
+        raise UsageError("opcode: expected WORD..., -, --asm TEXT or --elf FILE")
     prev = arch.parse_word(options.prev) if options.prev is not None else None
     for text in options.asm:
         yield from one_after_the_other(arch, arch.assemble(text, options.at), options.at, prev)

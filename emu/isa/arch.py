@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from emu.errors import UsageError
 from emu.isa.operand import MemoryOperand
@@ -88,4 +88,5 @@ class Arch(Generic[PortT]):
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
     relative_extable: bool = True  # see emu.machine.extable
+    relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.machine.relocatable
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

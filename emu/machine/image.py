@@ -1,27 +1,17 @@
-"""ELF images: segments to place in memory, sections, and symbols with sizes.
-
-The only file that imports elftools. Its low-level structures are used and not its section classes: every
-offset and size is checked against the file first, so a damaged file gives an `ImageError` that says where.
-Field names are those of the System V ABI, chapters 4 and 5.
-"""
+"""Images: segments to place in memory, sections, and symbols with sizes, out of an ELF file or made otherwise."""
 
 from __future__ import annotations
 
 import difflib
-import io
-import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-
-from elftools.common.exceptions import ELFError
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
 
 from emu.errors import ImageError
+from emu.machine.elf_file import ElfFile, FileSymbol
+from emu.machine.elf_file import Segment as Segment  # it is an image's
 from emu.machine.memory import PAGE, Memory, Region
 
 LARGEST = 1 << 28
@@ -31,6 +21,7 @@ PF_X, PF_W = 1, 2
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 KINDS = {"STT_FUNC": "function", "STT_OBJECT": "object", "STT_NOTYPE": "label", "STT_GNU_IFUNC": "function"}
 OTHER_NAMES = ("$", ".L")  # mapping symbols ($x, $d) and the assembler's own labels
+MAPPING, DATA_MAPPING = "$", "$d"  # what follows one is code, or data (AAELF64, RISC-V and C-SKY psABI)
 
 
 @dataclass(frozen=True)
@@ -41,20 +32,6 @@ class Symbol:
     address: int
     size: int
     kind: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    """`memsize` bytes at `address`: `data`, then zeros. `flags` are PF_X, PF_W, PF_R."""
-
-    address: int
-    data: bytes
-    memsize: int
-    flags: int
-
-    @property
-    def end(self) -> int:
-        return self.address + self.memsize
 
 
 @dataclass(frozen=True)
@@ -74,7 +51,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Image:
-    """A linked program. `text` are its symbols in executable sections, by address, sizes filled in."""
+    """A linked program. `functions` and `labels` are its symbols in executable sections, by address, sizes filled in.
+
+    `mapping` are addresses where instructions begin (True) or data in text does (False), sorted; there need not be any.
+    """
 
     name: str
     machine: str
@@ -85,6 +65,7 @@ class Image:
     symbols: Mapping[str, Symbol]
     functions: tuple[Symbol, ...]
     labels: tuple[Symbol, ...]
+    mapping: tuple[tuple[int, bool], ...] = ()
 
     def symbol(self, name: str) -> Symbol:
         """ImageError if there is none of that name."""
@@ -112,167 +93,60 @@ def _covering(symbols: tuple[Symbol, ...], addr: int) -> tuple[Symbol, int] | No
 def load_image(path: str | Path, machine: str = "EM_AARCH64", elf_class: int = 64) -> Image:
     """The image in a file; ImageError for anything that is not a whole little-endian ELF of that machine and class.
 
-    `machine` is the e_machine name in the ABI's spelling, `elf_class` 32 or 64. Executables only, for now:
-    relocatable files have no addresses before somebody relocates them.
+    `machine` is the e_machine name in the ABI's spelling, `elf_class` 32 or 64. Executables only: relocatable files
+    have no addresses (see `emu.machine.relocatable`).
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_image(data, str(path), machine, elf_class)
+    return image_of(ElfFile.load(path), machine, elf_class)
 
 
 def parse_image(data: bytes, name: str, machine: str, elf_class: int) -> Image:
     """`load_image` for bytes that are already here; `name` is what messages call them."""
-    reader = _Reader(data, name)
-    reader.expect(machine, elf_class)
-    segments = tuple(reader.segments())
-    _check_segments(segments, name, elf_class)
-    headers = reader.section_headers()
-    sections = reader.sections(headers)
-    symbols = reader.symbols(headers)
-    if not symbols:
-        raise ImageError(f"{name}: no symbols: expected an ELF that has not been stripped")
+    return image_of(ElfFile(data, name), machine, elf_class)
+
+
+def image_of(file: ElfFile, machine: str, elf_class: int, *, stripped: bool = False) -> Image:
+    """`load_image` of a file that is open; `stripped`: it need not have symbols."""
+    file.expect(machine, elf_class)
+    segments = tuple(file.segments())
+    sections = [Section(s.name, s.address, s.size, s.data, s.flags) for s in file.sections(SHF_ALLOC)]
+    check_segments(segments, file.name, elf_class)
+    entries = [(symbol, symbol.value) for symbol in file.symbols() if symbol.section != "SHN_UNDEF"]
+    image = make_image(file, segments, sections, entries)
+    if not image.symbols and not stripped:
+        raise ImageError(f"{file.name}: no symbols: expected an ELF that has not been stripped")
+    return image
+
+
+def make_image(
+    file: ElfFile,
+    segments: tuple[Segment, ...],
+    sections: list[Section],
+    entries: Iterable[tuple[FileSymbol, int]],
+) -> Image:
+    """The image of what has addresses by now; `entries` are symbols with theirs."""
+    symbols: list[Symbol] = []
+    mapping: dict[int, bool] = {}
+    for entry, address in entries:
+        if entry.name.startswith(MAPPING) and entry.type == "STT_NOTYPE":
+            mapping[address] = not entry.name.startswith(DATA_MAPPING)
+        elif entry.name and entry.type in KINDS and not entry.name.startswith(OTHER_NAMES):
+            symbols.append(Symbol(entry.name, address, entry.size, KINDS[entry.type]))
     functions, labels = _text_symbols(symbols, sections)
     return Image(
-        name=name,
-        machine=machine,
-        elf_class=elf_class,
-        entry=reader.header["e_entry"],
+        name=file.name,
+        machine=file.machine,
+        elf_class=file.elf_class,
+        entry=file.entry,
         segments=segments,
         sections={section.name: section for section in sections},
         symbols={symbol.name: symbol for symbol in symbols},
         functions=functions,
         labels=labels,
+        mapping=tuple(sorted(mapping.items())),
     )
 
 
-class _Reader:
-    """One ELF file in memory; every read is checked and every error names the file."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self.data, self.name = data, name
-        self.stream = io.BytesIO(data)
-        if data[:4] != b"\x7fELF":
-            raise self.error(f"not an ELF: starts with {data[:4].hex(' ') or 'nothing'}, expected 7f 45 4c 46")
-        try:
-            self.elf = ELFFile(self.stream)
-        except ELFError as error:
-            raise self.error(f"bad or truncated ELF header ({len(data)} bytes): {error}") from error
-        self.header: Any = self.elf.header
-        self.structs: Any = self.elf.structs
-
-    def error(self, text: str) -> ImageError:
-        return ImageError(f"{self.name}: {text}")
-
-    def expect(self, machine: str, elf_class: int) -> None:
-        """That the header is what the architecture asked for."""
-        found = self.header["e_machine"], self.elf.elfclass, self.elf.little_endian
-        if found != (machine, elf_class, True):
-            order = {True: "little", False: "big"}
-            raise self.error(
-                f"for {found[0]}, {found[1]}-bit, {order[found[2]]} endian; expected {machine}, {elf_class}-bit, little"
-            )
-        if self.header["e_type"] not in ("ET_EXEC", "ET_DYN"):
-            raise self.error(f"of type {self.header['e_type']}; expected an executable (ET_EXEC)")
-
-    def slice(self, offset: int, size: int, what: str) -> bytes:
-        """Bytes of the file; ImageError if it ends before them."""
-        if offset + size > len(self.data):
-            raise self.error(
-                f"truncated: {what} is {size:#x} bytes at offset {offset:#x}, the file has {len(self.data):#x}"
-            )
-        return self.data[offset : offset + size]
-
-    def table(self, struct: Any, offset: int, count: int, entry: int, what: str) -> Iterator[Any]:
-        """`count` structures of `entry` bytes each."""
-        if count and entry != struct.sizeof():
-            raise self.error(f"{what} has entries of {entry} bytes, expected {struct.sizeof()}")
-        self.slice(offset, count * entry, what)
-        for index in range(count):
-            try:
-                yield struct_parse(struct, self.stream, offset + index * entry)
-            except ELFError as error:  # cannot happen after the check above; a library may surprise
-                raise self.error(f"entry {index} of {what}: {error}") from error
-
-    def segments(self) -> Iterator[Segment]:
-        """What is loaded, in file order, without empty ones."""
-        e = self.header
-        for p in self.table(
-            self.structs.Elf_Phdr, e["e_phoff"], e["e_phnum"], e["e_phentsize"], "program header table"
-        ):
-            if p["p_type"] != "PT_LOAD" or not p["p_memsz"]:
-                continue
-            where = f"segment at {p['p_vaddr']:#x}"
-            if p["p_filesz"] > p["p_memsz"]:
-                raise self.error(
-                    f"{where} has {p['p_filesz']:#x} bytes in the file, more than in memory ({p['p_memsz']:#x})"
-                )
-            yield Segment(p["p_vaddr"], self.slice(p["p_offset"], p["p_filesz"], where), p["p_memsz"], p["p_flags"])
-
-    def section_headers(self) -> list[Any]:
-        e = self.header
-        count = e["e_shnum"]
-        if e["e_shoff"] and not count:  # 0xff00 sections and more: the number is in the first one
-            (first,) = self.table(self.structs.Elf_Shdr, e["e_shoff"], 1, e["e_shentsize"], "section table")
-            count = first["sh_size"]
-        return list(self.table(self.structs.Elf_Shdr, e["e_shoff"], count, e["e_shentsize"], "section table"))
-
-    def sections(self, headers: list[Any]) -> list[Section]:
-        """Those that are in memory at run time."""
-        index = self.header["e_shstrndx"]
-        if index == 0xFFFF and headers:
-            index = headers[0]["sh_link"]
-        names = self.strings(headers, index, "section names") if headers else b""
-        return [self.section(h, names) for h in headers if h["sh_flags"] & SHF_ALLOC]
-
-    def section(self, header: Any, names: bytes) -> Section:
-        name = self.string(names, header["sh_name"], "section name")
-        data = b""
-        if header["sh_type"] != "SHT_NOBITS":
-            data = self.slice(header["sh_offset"], header["sh_size"], f"section {name}")
-        return Section(name, header["sh_addr"], header["sh_size"], data, header["sh_flags"])
-
-    def strings(self, headers: list[Any], index: int, what: str) -> bytes:
-        if index >= len(headers):
-            raise self.error(f"{what} are in section {index}, there are {len(headers)}")
-        header = headers[index]
-        if header["sh_type"] != "SHT_STRTAB":
-            raise self.error(f"{what} are in section {index} of type {header['sh_type']}, expected SHT_STRTAB")
-        return self.slice(header["sh_offset"], header["sh_size"], what)
-
-    def string(self, strings: bytes, offset: int, what: str) -> str:
-        end = strings.find(b"\0", offset)
-        if offset >= len(strings) or end < 0:
-            raise self.error(f"{what} at {offset:#x} is not in its string table of {len(strings):#x} bytes")
-        return sys.intern(strings[offset:end].decode("utf-8", "backslashreplace"))
-
-    def symbols(self, headers: list[Any]) -> list[Symbol]:
-        """Every symbol with a name and an address, local ones first, as the table has them."""
-        by_type = {header["sh_type"]: header for header in reversed(headers)}
-        table = by_type.get("SHT_SYMTAB") or by_type.get("SHT_DYNSYM")
-        if table is None or not table["sh_size"]:
-            return []
-        names = self.strings(headers, table["sh_link"], "symbol names")
-        size = self.structs.Elf_Sym.sizeof()
-        if table["sh_size"] % size:
-            raise self.error(f"symbol table of {table['sh_size']:#x} bytes, expected a multiple of {size}")
-        entries = self.table(
-            self.structs.Elf_Sym, table["sh_offset"], table["sh_size"] // size, table["sh_entsize"], "symbol table"
-        )
-        return [symbol for entry in entries if (symbol := self.symbol(entry, names))]
-
-    def symbol(self, entry: Any, names: bytes) -> Symbol | None:
-        kind = KINDS.get(entry["st_info"]["type"])
-        if kind is None or entry["st_shndx"] == "SHN_UNDEF":
-            return None
-        name = self.string(names, entry["st_name"], "symbol name")
-        if not name or name.startswith(OTHER_NAMES):
-            return None
-        return Symbol(name, entry["st_value"], entry["st_size"], kind)
-
-
-def _check_segments(segments: tuple[Segment, ...], name: str, elf_class: int) -> None:
+def check_segments(segments: tuple[Segment, ...], name: str, elf_class: int) -> None:
     if not segments:
         raise ImageError(f"{name}: nothing to load: expected PT_LOAD segments")
     total = sum(segment.memsize for segment in segments)

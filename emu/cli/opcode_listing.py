@@ -1,0 +1,82 @@
+"""`trapline opcode --elf`: every instruction of a file, printed as it is found, and a summary."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+import arches
+from emu.cli.output import ProgressLine, table
+from emu.errors import UsageError
+from emu.isa.opcode import known_features
+from emu.isa.site import parse_release
+from emu.machine.elf_file import ElfFile
+from emu.machine.listing import Line, Listing
+from emu.machine.relocatable import open_image
+
+EXTABLE = "__ex_table"  # all that has to be relocated: the kernel's verdicts do not depend on what is linked to what
+EVERY = 4096  # instructions between two looks at the progress
+
+
+def list_elf(options: argparse.Namespace) -> int:
+    if options.word or options.asm or options.prev:
+        raise UsageError("opcode --elf: expected no words, --asm or --prev beside it")
+    arch = arches.load(options.arch)
+    release = parse_release(options.version) if options.version is not None else None
+    file = ElfFile.load(options.elf)
+    image, module = open_image(file, arch, {EXTABLE}, stripped=True)
+    features = known_features(arch, options.feature)
+    listing = Listing(arch, image, release, features, relocatable=module is not None)
+    lines = with_progress(listing, listing.lines(options.symbol))
+    if options.json:
+        print_json_lines(arch.name, options, listing, lines)
+    else:
+        print_lines(listing, lines)
+    return 0
+
+
+def with_progress(listing: Listing, lines: Iterator[Line]) -> Iterator[Line]:
+    progress, seen = ProgressLine(f"opcode {listing.image.name}"), 0
+    for number, line in enumerate(lines):
+        seen += line.opcode.size
+        if number % EVERY == 0 and not sys.stdout.isatty():
+            progress.show(f"{number} instructions", min(1.0, seen / max(1, listing.size)))
+        yield line
+    progress.done()
+
+
+def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> None:
+    """One object, without having it all in memory."""
+    head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.version}
+    print(json.dumps(head)[:-1] + ', "instructions": [')
+    separator = " "
+    for line in lines:
+        print(separator + json.dumps(line.json()))
+        separator = ","
+    print(f'], "summary": {json.dumps(listing.summary.json())}}}')
+
+
+def print_lines(listing: Listing, lines: Iterator[Line]) -> None:
+    """Each function under its name, as disassemblers have it."""
+    heading = None
+    for line in lines:
+        if heading != (line.section.name, line.symbol):
+            heading = line.section.name, line.symbol
+            print(f"\n{line.symbol.name if line.symbol else line.section.name}: ({line.section.name})")
+        opcode = line.opcode
+        print(f"{line.address:>12x}  {opcode.word:22} {opcode.text:40} {opcode.verdict:8}  {opcode.why}".rstrip())
+    print_summary(listing)
+
+
+def print_summary(listing: Listing) -> None:
+    found = listing.summary.json()
+    print(
+        f"\n{found['instructions']} instructions: {found['may_be_probed']} may be probed "
+        f"({found['step']} stepped, {found['simulate']} simulated), {found['reject']} are refused"
+    )
+    if found["data_bytes"]:
+        print(f"{found['data_bytes']} bytes of text are data")
+    rows = [[row["verdict"], row["rule"], str(row["count"]), row["why"]] for row in found["rules"]]
+    print("\n" + table(("verdict", "row", "count", "why, of the first"), rows))
