@@ -1,0 +1,239 @@
+"""stop_machine against interleavings counted by hand.
+
+A CPU's stopper takes five steps: its interrupt; then, after a barrier each, PREPARE, DISABLE_IRQ, RUN and EXIT. The
+first barrier is open from the start. So the N stoppers' first two steps mix in (2N)! / 2^N ways, and the three
+that follow come in N! orders each.
+"""
+
+from collections import Counter
+from math import factorial
+
+import pytest
+
+from emu.explore.ops import load
+from emu.kernel.guest import run_guest
+from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.stop_machine import LastArriver, MultiStopData, MultiStopState, stop_machine_cpuslocked
+
+S = MultiStopState
+
+
+def stops(fn, *, active=None, caller=1):
+    """A scenario: one CPU stops the machine, the others are idle."""
+
+    def scenario(lab):
+        return {f"cpu{caller}": stop_machine_cpuslocked(lab.kernel, fn(lab), active)}
+
+    return scenario
+
+
+async def nothing(cpu):
+    pass
+
+
+def test_two_cpus_without_reduction(search):
+    """4! / 2^2 = 6 ways to begin, then 2 * 2 * 2."""
+    report = search(stops(lambda lab: nothing), "arm64", reduce=False)
+    assert report.executions == 6 * 2**3
+
+
+def test_three_cpus_without_reduction(search):
+    """6! / 2^3 = 90 ways to begin, then 6 * 6 * 6."""
+    report = search(stops(lambda lab: nothing), "arm64", cpus=3, reduce=False)
+    assert report.executions == 90 * 6**3
+
+
+@pytest.mark.parametrize("cpus", [2, 3, 4])
+def test_none_of_these_orders_matters(search, cpus):
+    assert search(stops(lambda lab: nothing), "arm64", cpus=cpus).executions == 1
+
+
+def arrivals(writers, cpus):
+    """The callback that patches text, counting who writes: always when all have arrived."""
+
+    def fn(lab):
+        arrived = []
+
+        def write():
+            assert len(arrived) == cpus
+            writers[arrived[-1]] += 1
+
+        arrive = LastArriver(cpus, write)
+
+        async def callback(cpu):
+            code = arrive(cpu)
+            await code.send(None)  # up to the arrival
+            arrived.append(cpu.id)
+            try:
+                while True:
+                    await code.send(None)
+            except StopIteration:
+                pass
+
+        return callback
+
+    return fn
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 4])
+def test_the_last_to_arrive_writes(search, cpus):
+    """Arrivals come in N! orders, and each CPU is last in (N - 1)! of them."""
+    writers = Counter()
+    report = search(stops(arrivals(writers, cpus), caller=0), "arm64", cpus=cpus)
+    assert report.executions == factorial(cpus)
+    assert writers == {cpu: factorial(cpus - 1) for cpu in range(cpus)}
+
+
+def test_arrivals_without_reduction(search):
+    """6 ways to begin and 2 orders of DISABLE_IRQ. In RUN each CPU comes to the counter, and then counts itself: 6
+    ways; in 3 of them CPU 0 counts itself last. The other goes on when all is written; 2 orders of EXIT."""
+    writers = Counter()
+    report = search(stops(arrivals(writers, 2)), "arm64", reduce=False)
+    assert report.executions == 6 * 2 * 6 * 2
+    assert writers == {0: 72, 1: 72}
+
+
+@pytest.mark.parametrize("cpus", [2, 3, 4])
+def test_every_cpu_acknowledges_every_state_once_and_the_last_goes_on(search, monkeypatch, cpus):
+    acks = []
+    ack_state = MultiStopData.ack_state
+
+    def recorded(msdata):
+        before = msdata.state
+        ack_state(msdata)
+        acks.append((before, msdata.state))
+
+    monkeypatch.setattr(MultiStopData, "ack_state", recorded)
+    search(stops(lambda lab: nothing), "arm64", cpus=cpus)
+    states = [S.PREPARE, S.DISABLE_IRQ, S.RUN, S.EXIT]
+    expected = []
+    for state in states:
+        following = S(min(state + 1, S.EXIT))
+        expected += [(state, state)] * (cpus - 1) + [(state, following)]
+    assert acks == expected
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_the_function_runs_with_all_interrupts_off_on_all_cpus(search, cpus):
+    seen = []
+
+    def fn(lab):
+        async def run(cpu):
+            seen.append((cpu.id, [c.irqs_enabled for c in lab.cpus]))
+
+        return run
+
+    search(stops(fn, caller=0), "arm64", cpus=cpus)
+    assert sorted(cpu for cpu, _ in seen) == list(range(cpus))
+    assert all(enabled == [False] * cpus for _, enabled in seen)
+
+
+def test_it_runs_on_the_active_cpus_only_and_interrupts_come_back(laboratory):
+    ran = []
+
+    def fn(lab):
+        async def run(cpu):
+            ran.append(cpu.id)
+
+        return run
+
+    world = laboratory(stops(fn, active=frozenset({2})), "arm64", cpus=3)()
+    for _ in range(100):
+        for task in world.tasks:
+            if task.enabled():
+                task.step()
+    assert all(task.op is None for task in world.tasks)
+    assert (ran, [cpu.irqs_enabled for cpu in world.lab.cpus]) == ([2], [True] * 3)
+
+
+def test_before_the_other_cpus_are_up_it_just_runs(make_lab, boot):
+    lab, ran = make_lab("arm64"), []
+
+    async def fn(cpu):
+        ran.append(cpu.id)
+
+    boot(stop_machine_cpuslocked(lab.kernel, fn))
+    assert ran == [0]
+
+
+def test_two_callers_come_one_after_the_other(search):
+    """stop_cpus_mutex: while one machine stop is under way the other waits, so their functions never mix."""
+    orders = set()
+
+    def scenario(lab):
+        runs = []
+
+        def fn(name):
+            async def run(cpu):
+                runs.append(name)
+                await load("x")
+                runs.append(name)
+
+            return run
+
+        async def call(name, last):
+            await stop_machine_cpuslocked(lab.kernel, fn(name))
+            if last(runs):
+                orders.add(tuple(runs))
+
+        over = lambda runs: len(runs) == 8  # noqa: E731
+        return {"cpu0": call("a", over), "cpu1": call("b", over)}
+
+    report = search(scenario, "arm64")
+    assert set(report.outcomes) == set()
+    assert orders == {tuple("aaaabbbb"), tuple("bbbbaaaa")}
+
+
+@pytest.mark.parametrize("cpus", [2, 3])
+@pytest.mark.parametrize("arch", ["arm64", "riscv", "csky", "x86"])
+def test_a_cpu_in_a_probes_handler_is_waited_for(search, arch, cpus):
+    """The handler has two preemption points of its own; interrupts are off on CPU 0 from the trap on."""
+    inside_at_call, inside_at_run = set(), set()
+
+    def scenario(lab):
+        inside = []
+
+        async def pre(p, regs):
+            inside.append(True)
+            await load("x")
+            await load("x")
+            inside.pop()
+
+        async def fn(cpu):
+            inside_at_run.add(bool(inside))
+
+        async def stop():
+            await load("x")
+            inside_at_call.add(bool(inside))
+            await stop_machine_cpuslocked(lab.kernel, fn)
+
+        lab.boot(register_kprobe(lab.kernel, Kprobe(lab.symbol("probe_me"), pre_handler=pre)))
+        return {"cpu0": run_guest(lab.cpus[0]), f"cpu{cpus - 1}": stop()}
+
+    search(scenario, arch, cpus=cpus)
+    assert inside_at_call == {False, True}
+    assert inside_at_run == {False}
+
+
+@pytest.mark.parametrize(
+    ("arch", "preempt", "in_a_trap"),
+    [
+        *((arch, "full", {False}) for arch in ("arm64", "riscv", "csky", "x86")),
+        *((arch, "none", {False}) for arch in ("mips", "loongarch")),
+        *((arch, "full", {False, True}) for arch in ("mips", "loongarch")),
+    ],
+)
+def test_only_a_preemptible_kernel_is_stopped_between_a_trap_and_preempt_disable(search, arch, preempt, in_a_trap):
+    """MIPS and LoongArch turn interrupts on before the kprobe handler does anything (facts, core section 8)."""
+    seen = set()
+
+    def scenario(lab):
+        async def fn(cpu):
+            seen.add(lab.cpus[0].trap_depth > 0)
+            assert lab.cpus[0].preempt_count == 0
+
+        lab.boot(register_kprobe(lab.kernel, Kprobe(lab.symbol("probe_me"))))
+        return {"cpu0": run_guest(lab.cpus[0]), "cpu1": stop_machine_cpuslocked(lab.kernel, fn)}
+
+    search(scenario, arch, preempt=preempt)
+    assert seen == in_a_trap
