@@ -9,7 +9,7 @@ from functools import cache
 from emu.errors import UsageError
 from emu.isa.arch import Arch
 from emu.kernel.port import Port
-
+from emu.transparent.examples import Examples
 
 AnyArch = Arch[Port]
 
@@ -23,6 +23,12 @@ def names() -> tuple[str, ...]:
 def _load(folder: str) -> AnyArch:
     arch: AnyArch = importlib.import_module(f"arches.{folder}").ARCH
     return arch
+
+
+def examples(arch: AnyArch) -> Examples:
+    """What an architecture gives to be tried under probes; read on first use."""
+    found: Examples = importlib.import_module(f"arches.{arch.name}.examples").EXAMPLES
+    return found
 
 
 def all_archs() -> tuple[AnyArch, ...]:

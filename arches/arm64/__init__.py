@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arches.arm64 import isa, kprobes
 from arches.arm64.breaks import KPROBE_BREAK, may_change_live
 from arches.arm64.relocations import RELOCATIONS
@@ -21,6 +23,7 @@ MAINLINE = Variant(
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.el1_brk64,
     actions=ACTIONS,
+    since=(6, 2),
 )
 SEED = Variant(
     name="seed",
@@ -32,6 +35,13 @@ SEED = Variant(
     trap=kprobes.el1_brk64,
     actions=ACTIONS,
     options=frozenset({kprobes.NOT_FOUND_IS_HANDLED}),
+)
+MENDED = replace(
+    MAINLINE,
+    name="fixed",
+    title="what if: newest, refusing whatever depends on its address and is not simulated",
+    actions={**ACTIONS, **FIXED},
+    decide=decide_fixed,
 )
 
 ARCH = Arch(
@@ -58,7 +68,8 @@ ARCH = Arch(
         step=kprobes.STEP,
         flush="broadcast",
         may_change_live=may_change_live,
-        variants=with_and_without_recheck(MAINLINE, SEED),
+        variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),
+    rules=RULES,
     aliases=("aarch64",),
 )

@@ -33,6 +33,23 @@ def decide(site: Site, release: Release | None = None) -> Decision:
     return refuse("exclusive_region", "EINVAL", f"it may be between the exclusive load at {load:#x} and its store")
 
 
+# Words that the kernel steps although they depend on the PC: mask, value (Arm ARM C4.1.94, C4.1.93).
+DEPENDS_ON_PC = (
+    (0x3F000000, 0x1C000000, "PC-relative load of a floating point register"),
+    (0xFF000010, 0x54000010, "PC-relative branch (BC.cond)"),
+    (0x7C000000, 0x74000000, "PC-relative compare and branch (FEAT_CMPBR)"),
+)
+
+
+def decide_fixed(site: Site, release: Release | None = None) -> Decision:
+    """What if the kernel refused those too, as it does prfm with a literal."""
+    word = little_word(site.insn, 4)
+    for mask, value, what in DEPENDS_ON_PC:
+        if word & mask == value:
+            return refuse("depends_on_pc", "EINVAL", f"{what}, and nothing simulates it")
+    return decide(site, release)
+
+
 def exclusive_load_before(site: Site, release: Release | None) -> int | None:
     """The address of a load-exclusive within 32 instructions before the site with no store-exclusive between.
 

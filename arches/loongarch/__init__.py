@@ -9,7 +9,7 @@ from arches.loongarch.accesses import memory_operands
 from arches.loongarch.breaks import KPROBE_BREAK
 from arches.loongarch.relocations import RELOCATIONS
 from arches.loongarch.simulate import ACTIONS, FIXED
-from arches.loongarch.verdict import decide
+from arches.loongarch.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant
@@ -24,12 +24,14 @@ MAINLINE = Variant(
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.do_bp,
     actions=ACTIONS,
+    since=(7, 1),
 )
 V6_3 = replace(
     MAINLINE,
     name="v6.3",
     title="as merged (6d4cc40fb5f5): a plain store and a local IBAR, a third probe only warns",
     release=(6, 3),
+    since=(6, 3),
     patching="live",
     fatal_reentry=frozenset(),
     stuck_reentry=frozenset({KprobeStatus.REENTER}),
@@ -39,14 +41,16 @@ SEED = replace(
     name="seed",
     title="the Loongson tree of 2022, as in the mail: do_bp turns interrupts on whatever they were",
     release=(6, 1),
+    since=None,
     patching="live",
     options=frozenset({kprobes.UNCONDITIONAL_STI, kprobes.BY_NOTIFIER}),
 )
 MENDED = replace(
     MAINLINE,
     name="fixed",
-    title="what if: newest, with pcaddu18i computed in 64 bits",
+    title="what if: newest, with pcaddu18i computed in 64 bits, and ertn refused",
     actions={**ACTIONS, **FIXED},
+    decide=decide_fixed,
 )
 
 ARCH = Arch(
@@ -75,5 +79,6 @@ ARCH = Arch(
         may_change_live=lambda addr, old, new: addr % 4 == 0,
         variants=with_and_without_recheck(MAINLINE, V6_3, SEED, MENDED),
     ),
+    rules=RULES,
     aliases=("loongarch64", "la64"),
 )

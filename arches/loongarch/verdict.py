@@ -27,3 +27,13 @@ def decide(site: Site, release: Release | None = None) -> Decision:
     if site.addr & 3:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is not a multiple of 4")
     return by_rule(RULES.decide(word, release, site.features))
+
+
+ERTN = 0x06483800
+
+
+def decide_fixed(site: Site, release: Release | None = None) -> Decision:
+    """What if the kernel refused ertn too: it leaves the slot, for where the breakpoint's own exception came from."""
+    if little_word(site.insn, 4) == ERTN:
+        return refuse("ertn", "EINVAL", "exception return: leaves the slot, and nothing simulates it")
+    return decide(site, release)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arches.riscv import isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
@@ -32,6 +34,12 @@ SEED = Variant(
     trap=kprobes.do_trap_break,
     actions=ACTIONS,
 )
+MENDED = replace(
+    MAINLINE,
+    name="fixed",
+    title="what if: newest, with simulations that do what the instruction does",
+    actions={**ACTIONS, **FIXED},
+)
 
 ARCH = Arch(
     name="riscv",
@@ -57,9 +65,10 @@ ARCH = Arch(
         step=kprobes.STEP,
         flush="broadcast",
         may_change_live=may_change_live,
-        variants=with_and_without_recheck(MAINLINE, SEED),
+        variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
         frees_slots=False,
     ),
+    rules=RULES,
     aliases=("riscv64",),
     features={"rv32": "a 32-bit kernel"},
 )

@@ -24,9 +24,15 @@ MAINLINE = Variant(
     fatal_reentry=frozenset({KprobeStatus.REENTER}),
     trap=traps.exception,
     actions=ACTIONS,
+    since=(6, 3),
 )
 V6_2 = replace(
-    MAINLINE, name="v6.2", title="Linux 6.2: the last one with the check", release=(6, 2), rechecks_word=True
+    MAINLINE,
+    name="v6.2",
+    title="Linux 6.2: the last one with the check",
+    release=(6, 2),
+    since=(5, 13),
+    rechecks_word=True,
 )
 SEED = replace(V6_2, name="seed", title="Linux 6.1, as on the day of the mail: the same handler", release=(6, 1))
 V5_12 = replace(
@@ -34,6 +40,7 @@ V5_12 = replace(
     name="v5.12",
     title="Linux 5.12: copies are stepped by the trap flag, nothing is emulated",
     release=(5, 12),
+    since=None,
     options=frozenset({kprobes.TRAP_FLAG}),
 )
 MENDED = replace(MAINLINE, name="fixed", title="what if: newest, emulating what the processor does", actions=FIXED)

@@ -7,8 +7,6 @@ import argparse
 from emu.cli import explore_commands, list_command, opcode_command, step_command
 from emu.cli.arguments import Parser
 
-RAW = argparse.RawDescriptionHelpFormatter
-
 
 def parser() -> argparse.ArgumentParser:
     top = Parser(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emu.errors import UsageError
 from emu.isa.arch import Arch
-from emu.isa.site import Site
+from emu.isa.site import Decision, Site
 from emu.kernel.kprobes import Kprobe
 from emu.kernel.locks import Mutex
 from emu.kernel.notifier import DieNotifier
@@ -147,6 +147,10 @@ class Kernel:
             in_extable=addr in self.machine.extable,
             raw=self.memory_at,
         )
+
+    def decide(self, site: Site) -> Decision:
+        """What this kernel says to a probe there."""
+        return (self.variant.decide or self.arch.decide)(site, self.variant.release)
 
     def _text_left(self, addr: int) -> int:
         """Bytes from addr to the end of its text region."""

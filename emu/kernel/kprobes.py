@@ -152,7 +152,7 @@ def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
 def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     """arch_prepare_kprobe: the verdict, then a slot with the copy or the simulation routine."""
     site = kernel.site(p.where)
-    decision = kernel.arch.decide(site, kernel.variant.release)
+    decision = kernel.decide(site)
     if decision.verdict is Verdict.REJECT:
         return -int(getattr(errno, decision.errno or "EINVAL"))
     size = kernel.arch.insn_size(site.insn)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emu.isa.site import Release
+from emu.isa.site import Decision, Release, Site
 from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
@@ -30,7 +30,8 @@ class Variant:
 
     `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
     probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are
-    switches that only the architecture's own handlers read.
+    switches that only the architecture's own handlers read. `since` is the first release with these handlers, None if
+    there were no others before. `decide` is the verdict where it is not the architecture's (what if).
     """
 
     name: str
@@ -43,6 +44,8 @@ class Variant:
     actions: Mapping[str, Action]
     options: frozenset[str] = field(default_factory=frozenset)
     stuck_reentry: frozenset[KprobeStatus] = field(default_factory=frozenset)
+    since: Release | None = None
+    decide: Callable[[Site, Release | None], Decision] | None = None
 
 
 @dataclass(frozen=True)

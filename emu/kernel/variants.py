@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from emu.errors import UsageError
+from emu.isa.site import Release
 from emu.kernel.port import Variant
 
 
@@ -15,3 +17,23 @@ def with_and_without_recheck(mainline: Variant, *others: Variant) -> Mapping[str
     )
     without = replace(mainline, name="no-recheck", title="what if: the newest handler without it", rechecks_word=False)
     return {variant.name: variant for variant in (mainline, *others, recheck, without)}
+
+
+def at_release(variants: Mapping[str, Variant], release: Release) -> Variant:
+    """The variant that was in force in a release, with the rules of that release.
+
+    What-ifs are not asked: they stand for no release, and are not `mainline`.
+    """
+    real = [v for v in variants.values() if v.name == "mainline" or v.release is not None]
+    known = [v for v in real if v.since is None or v.since <= release]
+    newest = max(known, key=lambda v: (v.since or (0, 0), v.release == release))
+    return replace(newest, release=release)
+
+
+def choose_variant(variants: Mapping[str, Variant], name: str | None, release: Release | None) -> Variant:
+    """By name, by release, or both: then the handlers of the one with the rules of the other. UsageError."""
+    if name is None:
+        return variants["mainline"] if release is None else at_release(variants, release)
+    if name not in variants:
+        raise UsageError(f"variant {name!r}: expected one of {', '.join(variants)}")
+    return variants[name] if release is None else replace(variants[name], release=release)

@@ -1,0 +1,46 @@
+"""LoongArch instructions to be tried under probes: the rows of kprobes.rules and of insns.decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arches.loongarch.isa import TABLE, assemble
+from arches.loongarch.verdict import RULES
+from emu.bits import field
+from emu.isa.site import Release
+from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
+
+CSR_ACCESS = 0x04  # bits 31:24
+EXCEPTION_STATE = (0, 1, 5, 6, 7, 8)  # CRMD, PRMD, ESTAT, ERA, BADV, BADI
+
+
+def to_bytes(word: int) -> bytes:
+    return word.to_bytes(4, "little")
+
+
+def is_instruction(insn: bytes) -> bool:
+    return TABLE.find(int.from_bytes(insn, "little"), 4) is not None
+
+
+def rows(release: Release | None) -> Sequence[ExampleRow]:
+    return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(TABLE, "insns.decode"))
+
+
+def names_exception_state(insn: bytes) -> bool:
+    """csrrd, csrwr and csrxchg of what an exception overwrites or restores."""
+    word = int.from_bytes(insn, "little")
+    return word >> 24 == CSR_ACCESS and field(word, 23, 10) in EXCEPTION_STATE
+
+
+EXAMPLES = Examples(
+    rows=rows,
+    canary=assemble("addi.d $t0, $t0, 1", 0),
+    base=0x9000_0000_0020_0000,
+    limits=(
+        Limit(
+            "exception state",
+            names_exception_state,
+            "the breakpoint's exception changes this CSR, which is not modelled but for PRMD.PIE",
+        ),
+    ),
+)

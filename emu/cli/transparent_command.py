@@ -1,0 +1,186 @@
+"""`trapline transparent`: whether a probe changes what instructions do; and one case of it, replayed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import arches
+from emu.cli.arguments import Commands, command, natural, positive
+from emu.cli.output import ProgressLine, print_json, table
+from emu.errors import UsageError
+from emu.isa.site import Release, parse_release
+from emu.kernel.variants import choose_variant
+from emu.transparent.bench import Bench
+from emu.transparent.case import parse_case
+from emu.transparent.examples import ExampleRow, choose
+from emu.transparent.search import Finding, Quota, Search, Tally, search
+
+Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
+ENCODINGS = 10_000
+CHUNKS = 8  # for each process, so that none waits long for the last one
+SHOWN_ROWS = 6
+CONTRADICTED = 1
+
+
+def add(commands: Commands) -> None:
+    example = "trapline transparent mips --row beql\n  trapline transparent arm64 --version 6.1"
+    help_text = "run instructions in place and under a probe, and compare"
+    parser = command(commands, "transparent", help_text, example, transparent)
+    parser.add_argument("arch", metavar="ARCH")
+    parser.add_argument("--version", metavar="RELEASE", help="the kernel of a Linux release; default: the newest")
+    parser.add_argument("--variant", metavar="V", help="a variant of the handlers (see `trapline list variants`)")
+    parser.add_argument(
+        "--count", type=positive, default=ENCODINGS, metavar="N", help=f"encodings; default {ENCODINGS}"
+    )
+    parser.add_argument("--seed", type=natural, default=1, metavar="S", help="of the random numbers; default 1")
+    parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only this row; may be repeated")
+    parser.add_argument("--case", metavar="LINE", help="replay one case, as a search prints it")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes; default 1")
+    parser.add_argument("--expect", choices=("none", "some"), help="exit with 1 unless there are that many differences")
+
+
+def transparent(options: argparse.Namespace) -> int:
+    release = parse_release(options.version) if options.version is not None else None
+    setting = arches.load(options.arch).name, options.variant, release
+    if options.case is not None:
+        return replay(setting, options)
+    rows = rows_of(setting, options.row)
+    line = ProgressLine("transparent")
+    with ExitStack() as stack:
+        run = runner(setting, options.jobs, stack)
+        told = lambda done: line.show(f"{done} of {options.count} encodings", done / options.count)  # noqa: E731
+        tally = search(rows, options.count, options.seed, run, told)
+    line.done()
+    show(setting, rows, tally, options)
+    return status(bool(tally.findings), options.expect)
+
+
+def status(found: bool, expected: str | None) -> int:
+    return CONTRADICTED if expected is not None and found != (expected == "some") else 0
+
+
+# The search
+
+
+def make_search(setting: Setting) -> Search:
+    """A bench in this process, for one kernel."""
+    name, variant, release = setting
+    arch = arches.load(name)
+    return Search(Bench(arch, choose_variant(arch.port.variants, variant, release), arches.examples(arch)))
+
+
+def rows_of(setting: Setting, wanted: Sequence[str]) -> list[ExampleRow]:
+    """The rows that are tried; UsageError for an unknown one."""
+    name, variant, release = setting
+    arch = arches.load(name)
+    chosen = choose_variant(arch.port.variants, variant, release)
+    return choose(arches.examples(arch).rows(chosen.release), wanted)
+
+
+def run_quotas(setting: Setting, quotas: Sequence[Quota]) -> Tally:
+    """In a process of its own: nothing that a bench is made of can be sent there."""
+    return make_search(setting).run(quotas)
+
+
+def runner(setting: Setting, jobs: int, stack: ExitStack) -> Any:
+    """How quotas are run: here, one after the other, or by processes."""
+    if jobs == 1:
+        here = make_search(setting)
+        return lambda quotas: (here.run([quota]) for quota in quotas)
+    return partial(spread, stack.enter_context(ProcessPoolExecutor(jobs)), setting, jobs)
+
+
+def spread(pool: ProcessPoolExecutor, setting: Setting, jobs: int, quotas: Sequence[Quota]) -> Iterator[Tally]:
+    chunks = [quotas[start :: jobs * CHUNKS] for start in range(jobs * CHUNKS)]
+    for done in as_completed([pool.submit(run_quotas, setting, chunk) for chunk in chunks if chunk]):
+        yield done.result()
+
+
+# What is printed
+
+
+def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally) -> dict[str, Any]:
+    name, variant, release = setting
+    covered = [row.label for row in rows if tally.tried[row.label]]
+    return {
+        "schema": "trapline.transparent/1",
+        "arch": name,
+        "version": "newest" if release is None else "{}.{}".format(*release),
+        "variant": choose_variant(arches.load(name).port.variants, variant, release).name,
+        "encodings": tally.compared.total(),
+        "rows": len(rows),
+        "rows_covered": len(covered),
+        "rows_not_covered": [row.label for row in rows if row.label not in covered],
+        "refused": tally.refused.total(),
+        "skipped": dict(tally.skipped),
+        "differences": [finding.json() for finding in ordered(tally)],
+        "coverage": {label: coverage(label, tally) for label in covered},
+    }
+
+
+def coverage(label: str, tally: Tally) -> dict[str, int]:
+    return {"tried": tally.tried[label], "compared": tally.compared[label], "refused": tally.refused[label]}
+
+
+def ordered(tally: Tally) -> list[Finding]:
+    return [tally.findings[key] for key in sorted(tally.findings)]
+
+
+def show(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, options: argparse.Namespace) -> None:
+    said = report(setting, rows, tally)
+    if options.json:
+        print_json(said)
+        return
+    print(f"{said['arch']}, version {said['version']}, variant {said['variant']}")
+    print(f"{said['encodings']} encodings compared, {said['refused']} refused by the kernel, seed {options.seed}")
+    print(f"{said['rows_covered']} of {said['rows']} rows covered")
+    for label in said["rows_not_covered"]:
+        print(f"  not covered: {label}")
+    for why, count in said["skipped"].items():
+        print(f"  {count} skipped: {why}")
+    print(f"{len(said['differences'])} kinds of difference" + (":" if said["differences"] else ""))
+    for finding in ordered(tally):
+        print_finding(setting, finding)
+
+
+def print_finding(setting: Setting, finding: Finding) -> None:
+    action = f", {finding.action}" if finding.action else ""
+    rows = [f"{row} {count}" for row, count in finding.rows.most_common(SHOWN_ROWS)]
+    more = len(finding.rows) - len(rows)
+    print(f"\n{finding.word}  {finding.text}  [{finding.rule}{action}]")
+    print(f"  {finding.difference}")
+    print(f"  {finding.count} times in {', '.join(rows)}" + (f" and {more} more rows" if more else ""))
+    print(f"  {command_line(setting, finding.case)}")
+
+
+def command_line(setting: Setting, case: str) -> str:
+    """What replays a case."""
+    name, variant, release = setting
+    given = [f"--version {release[0]}.{release[1]}"] if release is not None else []
+    given += [f"--variant {variant}"] if variant is not None else []
+    return " ".join(["trapline transparent", name, *given, f"--case '{case}'"])
+
+
+# One case
+
+
+def replay(setting: Setting, options: argparse.Namespace) -> int:
+    """Both results of one case, side by side."""
+    if options.row:
+        raise UsageError("--case: expected no --row with it")
+    here = make_search(setting)
+    case = parse_case(options.case, here.bench.arch)
+    found = here.replay(case)
+    if options.json:
+        print_json({"schema": "trapline.transparent-case/1", "arch": setting[0], **found.json()})
+    else:
+        print(f"{case.at:#x}: {here.bench.arch.word(case.insn)}  {here.text(case)}")
+        print(f"{found.verdict}: {found.why}")
+        print(table(("", "in place", "under the probe"), found.lines))
+        print(found.conclusion)
+    return status(found.differs, options.expect)

@@ -1,0 +1,107 @@
+"""One trial as text: `word=0x1e080004 at=0x200000 r5=0x1 mem=0x300000:ff`, to be pasted back.
+
+What is not mentioned is zero; the status word, and registers that programs do not compute with, are as after reset.
+`mem` are bytes of the bench's buffer. `next` is the instruction behind (the delay slot's, where there is one), `then` a
+second probed instruction that the same CPU executes afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emu.bits import mask
+from emu.errors import UsageError
+from emu.isa.arch import Arch
+
+FP_BITS = 128  # of the widest floating point register
+GAP = 8  # zero bytes between two runs of others that are written out
+
+
+@dataclass(frozen=True)
+class Case:
+    """An instruction in memory order, its address, and the state that it starts from."""
+
+    insn: bytes
+    at: int
+    regs: Mapping[str, int] = field(default_factory=dict)
+    mem: Mapping[int, bytes] = field(default_factory=dict)
+    following: bytes = b""
+    then: bytes = b""
+
+
+def format_case(case: Case, arch: Arch[Any]) -> str:
+    """One line that `parse_case` reads; registers by their printed names."""
+    parts = [f"word={arch.word(case.insn)}", f"at={case.at:#x}"]
+    if case.following:
+        parts.append(f"next={arch.word(case.following)}")
+    parts += [f"{name}={value:#x}" for name, value in case.regs.items()]
+    runs = [f"{addr:#x}:{data.hex()}" for start, given in case.mem.items() for addr, data in nonzero_runs(start, given)]
+    if runs:
+        parts.append(f"mem={','.join(runs)}")
+    if case.then:
+        parts.append(f"then={arch.word(case.then)}")
+    return " ".join(parts)
+
+
+def nonzero_runs(start: int, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The bytes that are not zero, in runs; what is at most GAP bytes apart is one run."""
+    places = [place for place, byte in enumerate(data) if byte]
+    groups: list[list[int]] = []
+    for place in places:
+        if groups and place - groups[-1][-1] <= GAP:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    for group in groups:
+        yield start + group[0], data[group[0] : group[-1] + 1]
+
+
+def parse_case(text: str, arch: Arch[Any]) -> Case:
+    """The case that a line says; UsageError with what is wrong, DecodeError for a word that is none."""
+    given = _pairs(text)
+    for needed in ("word", "at"):
+        if needed not in given:
+            raise UsageError(f"case {text!r}: expected word=... at=... and what is not zero")
+    words = {name: arch.parse_word(given.pop(name)) for name in ("word", "next", "then") if name in given}
+    at, mem = _number(given.pop("at"), "at"), _memory(given.pop("mem", ""))
+    regs = dict(_register(name, value, arch) for name, value in given.items())
+    return Case(words["word"], at, regs, mem, words.get("next", b""), words.get("then", b""))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in text.split():
+        name, equals, value = part.partition("=")
+        if not equals or not value or name in pairs:
+            raise UsageError(f"case: {part!r}: expected NAME=VALUE, each name once")
+        pairs[name] = value
+    return pairs
+
+
+def _number(text: str, name: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise UsageError(f"case: {name}={text}: expected a whole number such as 18 or 0x12") from None
+
+
+def _memory(text: str) -> dict[int, bytes]:
+    runs: dict[int, bytes] = {}
+    for part in filter(None, text.split(",")):
+        addr, _, data = part.partition(":")
+        try:
+            runs[_number(addr, "mem")] = bytes.fromhex(data)
+        except ValueError:
+            raise UsageError(f"case: mem={part}: expected ADDR:HEX") from None
+    return runs
+
+
+def _register(name: str, text: str, arch: Arch[Any]) -> tuple[str, int]:
+    file, value = arch.registers, _number(text, name)
+    name = file.canonical(name)
+    bits = 1 if name in file.flags else FP_BITS if name in file.fp else file.bits
+    if name == "pc" or not -(1 << bits - 1) <= value <= mask(bits):
+        raise UsageError(f"case: {name}={text}: expected a register other than the pc, and {bits} bits")
+    return name, value & mask(bits)

@@ -1,0 +1,180 @@
+"""What an architecture gives to be tried: rows with random encodings, and what is known to be incomparable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from emu.bits import mask
+from emu.errors import UsageError
+from emu.isa.rules import WORD_MASK, Rule, RuleTable
+from emu.isa.site import Release, Verdict
+from emu.isa.table import Field, Row, Table
+from emu.transparent.layout import WINDOW
+
+TRIES = 2000  # random words for a row before it counts as one without any
+EDGES = 0.3  # how often a field is zero or has another of its outermost values
+SAME = 0.15  # how often two fields have the same value
+LITERALS = ("lit", "far")  # fields
+NEAR = 0x8000  # bytes to most literals
+LAST_WORD = WINDOW - 4  # bytes from the last site to the last word before memory ends
+
+
+@dataclass(frozen=True)
+class ExampleRow:
+    """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row."""
+
+    table: str
+    name: str
+    make: Callable[[Random], bytes | None]
+
+    @property
+    def label(self) -> str:
+        return f"{self.table}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Instructions that the CPUs here, not the kernel, make incomparable, and why; they are counted, not tried."""
+
+    name: str
+    applies: Callable[[bytes], bool]
+    why: str
+
+
+def _nothing(_rng: Random) -> bytes:
+    return b""
+
+
+def _no(_insn: bytes) -> bool:
+    return False
+
+
+def _leave(_insn: bytes, _regs: dict[str, int], _rng: Random) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One architecture's.
+
+    `rows(release)` are all rows, of the kernel's table and of the ISA's. `canary` is a plain instruction that a second
+    probe is on. `base` is where text lies. `randomised` are registers beyond the general ones and the flags that get
+    random values. `following(rng)` is what stands behind an instruction with a delay slot. `repeats(insn)`: the CPU
+    takes several steps for it, at the same pc. `steer(insn, regs, rng)` edits the random registers so that the
+    instruction does something that can be compared.
+    """
+
+    rows: Callable[[Release | None], Sequence[ExampleRow]]
+    canary: bytes
+    base: int = 0x8020_0000
+    randomised: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    following: Callable[[Random], bytes] = _nothing
+    repeats: Callable[[bytes], bool] = _no
+    steer: Callable[[bytes, dict[str, int], Random], None] = _leave
+
+
+def rule_rows(
+    table: RuleTable, release: Release | None, to_bytes: Callable[[int], bytes], good: Callable[[bytes], bool]
+) -> Iterator[ExampleRow]:
+    """The rows of a kernel's table that are in force; `good` says whether bytes are an instruction at all."""
+    for rule in table.in_force(release):
+        yield ExampleRow(table.where.rpartition("/")[2], rule.name, _rule_maker(table, rule, release, to_bytes, good))
+
+
+def _rule_maker(
+    table: RuleTable,
+    rule: Rule,
+    release: Release | None,
+    to_bytes: Callable[[int], bytes],
+    good: Callable[[bytes], bool],
+) -> Callable[[Random], bytes | None]:
+    def make(rng: Random) -> bytes | None:
+        for _ in range(TRIES):
+            word = rng.getrandbits(32) & ~rule.mask & WORD_MASK | rule.value
+            insn = to_bytes(word)
+            # A 16-bit instruction's row is asked with the other half zero too.
+            decided = table.decide(int.from_bytes(insn, "little"), release)
+            if decided.name == rule.name and (rule.verdict is Verdict.REJECT or good(insn)):
+                return insn
+        return None
+
+    return make
+
+
+def table_rows(table: Table, name: str) -> Iterator[ExampleRow]:
+    """The rows of an instruction table."""
+    for row in table.rows:
+
+        def belongs(word: int, row: Row = row) -> bool:
+            return table.find(word, row.size) is row
+
+        yield ExampleRow(name, row.name, _row_maker(row, belongs, table.to_bytes))
+
+
+def class_rows(rows: Sequence[Row], name: str, good: Callable[[bytes], bool]) -> Iterator[ExampleRow]:
+    """Rows of four bytes that stand for classes of instructions: `good` says which words are some."""
+
+    def to_bytes(word: int, _size: int) -> bytes:
+        return word.to_bytes(4, "little")
+
+    for row in rows:
+        yield ExampleRow(name, row.name, _row_maker(row, lambda word: good(to_bytes(word, 4)), to_bytes))
+
+
+def _row_maker(
+    row: Row, belongs: Callable[[int], bool], to_bytes: Callable[[int, int], bytes]
+) -> Callable[[Random], bytes | None]:
+    def make(rng: Random) -> bytes | None:
+        for _ in range(TRIES):
+            word = random_word(row, rng)
+            if row.matches(word) and belongs(word):
+                return to_bytes(word, row.size)
+        return None
+
+    return make
+
+
+def random_word(row: Row, rng: Random) -> int:
+    """A word with the row's fixed bits; fields have edge values now and then, and pairs of them the same."""
+    word = rng.getrandbits(8 * row.size) & ~row.mask | row.bits
+    for field in row.fields:
+        if field.name in LITERALS:
+            word = _replace(word, field, _distance(field, rng))
+        elif rng.random() < EDGES:
+            value = rng.choice((0, 0, field.low, field.high, 1 << field.scale))
+            word = _replace(word, field, max(field.low, min(field.high, value)))
+    if len(row.fields) > 1 and rng.random() < SAME:
+        one, other = rng.sample(row.fields, 2)
+        if one.width == other.width:
+            word = _replace(word, one, other.extract(word) - other.bias)
+    return word
+
+
+def _distance(field: Field, rng: Random) -> int:
+    """Mostly one that leads to text, sometimes to its last word, sometimes anywhere."""
+    choice = rng.random()
+    if choice < 0.1 and field.high > LAST_WORD:
+        return LAST_WORD
+    reach = NEAR if choice < 0.9 else field.high
+    low, high = max(field.low, -reach), min(field.high, reach)
+    return rng.randint(low >> field.scale, high >> field.scale) << field.scale
+
+
+def _replace(word: int, field: Field, stored: int) -> int:
+    for piece in field.pieces:
+        word &= ~(mask(piece.width) << piece.word_low)
+    return word | field.insert(stored + field.bias)
+
+
+def choose(rows: Sequence[ExampleRow], wanted: Sequence[str]) -> list[ExampleRow]:
+    """The rows of these names, with or without their table's; UsageError for one that no row has."""
+    if not wanted:
+        return list(rows)
+    found = [row for row in rows if row.name in wanted or row.label in wanted]
+    for name in wanted:
+        if not any(name in (row.name, row.label) for row in found):
+            raise UsageError(f"row {name!r}: expected one of {', '.join(row.label for row in rows)}")
+    return found
