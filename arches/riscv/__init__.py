@@ -7,7 +7,7 @@ from dataclasses import replace
 from arches.riscv import isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
-from arches.riscv.simulate import ACTIONS
+from arches.riscv.simulate import ACTIONS, FIXED
 from arches.riscv.verdict import decide
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli import explore_commands, list_command, opcode_command, step_command
+from emu.cli import explore_commands, list_command, opcode_command, step_command, transparent_command
 from emu.cli.arguments import Parser
 
 
@@ -20,4 +20,5 @@ def parser() -> argparse.ArgumentParser:
     explore_commands.add(commands)
     opcode_command.add(commands)
     step_command.add(commands)
+    transparent_command.add(commands)
     return top
