@@ -12,7 +12,7 @@ from emu.explore.task import KernelCode, Task
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.handlers import describe
 from emu.kernel.kernel import Config, Kernel
-from emu.kernel.kprobes import Kprobe
+from emu.kernel.kprobes import Kprobe, register_kprobe
 from emu.kernel.notifier import DieNotifier, register_die_notifier
 from emu.kernel.percpu import Percpu
 from emu.machine.cpu import Halt
@@ -58,6 +58,12 @@ class Lab:
                 raise UsageError(
                     f"boot: {getattr(code, '__name__', 'code')} gave -{errno.errorcode[-stop.value]}; expected 0"
                 ) from None
+
+    def probe_and_run(self, site: str, function: str, count: int = 3) -> Mapping[str, KernelCode]:
+        """CPU 0 calls a function `count` times with a probe at one of its instructions."""
+        probe = Kprobe(self.symbol(site))
+        self.boot(register_kprobe(self.kernel, probe))
+        return {"cpu0": run_guest(self.cpus[0], function, count)}
 
     def jump(self, addr: int, target: int) -> bytes:
         """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none."""
