@@ -38,6 +38,7 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     cpu.kernel.log(cpu, "kprobe hit: pre_handler")
     if p.pre_handler is not None and await call(p.pre_handler, p, regs):
         cpu.current_kprobe = None
+        cpu.skips += 1
         cpu.preempt_count -= 1
         return True
     prepare_singlestep(p, regs, cpu)

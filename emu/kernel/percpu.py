@@ -61,6 +61,15 @@ class Interrupt:
     stopper: bool = False
 
 
+@dataclass
+class TrapSeen:
+    """The last trap at some pc: the state it was taken in, `skips` then, and how many before it were the same."""
+
+    state: tuple[object, ...]
+    skips: int
+    alike: int = 0
+
+
 class Percpu:
     """One CPU of the kernel; `cpu` is the emulated CPU under it."""
 
@@ -76,7 +85,8 @@ class Percpu:
         self.trap_depth = 0
         self.qs = 0  # quiescent states passed through, for RCU
         self.interrupts: deque[Interrupt] = deque()
-        self.traps_seen: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self.skips = 0  # pre_handlers that returned true
+        self.traps_seen: dict[int, TrapSeen] = {}
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ async def kprobe_hit(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
         await setup_singlestep(p, regs, cpu, reenter=False)
     else:
         cpu.current_kprobe = None
+        cpu.skips += 1
         step_ops(cpu).done(cpu)
     return True
 

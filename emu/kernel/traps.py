@@ -6,11 +6,11 @@ from typing import NoReturn
 
 from emu.errors import GuestError
 from emu.explore.ops import ExecutionEnds, retry
-from emu.kernel.percpu import Percpu
+from emu.kernel.percpu import Percpu, TrapSeen
 from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.frame import PtRegs
 
-REPEATS = 2  # traps at one pc before the CPU's state is compared
+SKIPS = 10  # traps in the same state until a pre_handler that skips the step each time is taken not to stop doing so
 BUGFLAG_WARNING = 1
 
 
@@ -45,23 +45,33 @@ async def spin(cpu: Percpu, trap: Trap) -> None:
 
     Between two traps the CPU is where it was before them, and takes interrupts there.
     """
-    kernel, version = cpu.kernel, cpu.kernel.version
+    kernel = cpu.kernel
+    seen = kernel.version, kernel.machine.shared()
     if not trap.delay_slot:
         cpu.cpu.pc = trap.pc
-    await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: kernel.version != version)
+    await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: (kernel.version, kernel.machine.shared()) != seen)
 
 
 def repeats(cpu: Percpu, trap: Trap) -> bool:
-    """Whether this CPU was in this trap before with the same registers, and nothing in memory has changed since.
+    """Whether this CPU was in this trap before in the same state, and nothing in memory has changed since.
 
-    Then it goes on like this for ever unless another CPU intervenes.
+    Then it goes on like this for ever unless another CPU intervenes. The state is compared from the second trap at a
+    pc on. Handlers may remember more than can be compared: one that skips the step is given several chances.
     """
-    count, before = cpu.traps_seen.get(trap.pc, (0, ()))
-    state: tuple[int, ...] = ()
-    if count + 1 >= REPEATS:
-        state = (cpu.kernel.version, hash(cpu.kernel.machine.data()), *cpu.kernel.machine.registers(cpu.cpu))
-    cpu.traps_seen[trap.pc] = (count + 1, state)
-    return bool(state) and state == before
+    before = cpu.traps_seen.get(trap.pc)
+    now = cpu.traps_seen[trap.pc] = TrapSeen(trap_state(cpu) if before is not None else (), cpu.skips)
+    if before is None or now.state != before.state:
+        return False
+    now.alike = before.alike + 1
+    return now.alike >= (SKIPS if now.skips != before.skips else 1)
+
+
+def trap_state(cpu: Percpu) -> tuple[object, ...]:
+    """All that a trap's handling depends on: registers, memory, and what this CPU has under way."""
+    kernel, kcb = cpu.kernel, cpu.kprobe_ctlblk
+    memory = kernel.version, hash(kernel.machine.data())
+    under_way = cpu.current_kprobe, kcb.status, kcb.skip_delayslot, bool(cpu.preempt_count)
+    return *memory, *under_way, *kernel.machine.registers(cpu.cpu)
 
 
 def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:

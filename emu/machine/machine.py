@@ -24,12 +24,14 @@ SharedAccess = tuple[str, int]  # load, store or update, and the address
 class Machine:
     """`slots` is an executable region for insn slots that the image does not have; `return_pad` its last word."""
 
-    def __init__(self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int) -> None:
+    def __init__(
+        self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int, *, slots_size: int = PAGE
+    ) -> None:
         self.arch = arch
         self.image = image
         self.memory = Memory()
         place(image, self.memory)
-        self.slots = self.memory.add("insn_slots", self._after_text(), PAGE, executable=True)
+        self.slots = self.memory.add("insn_slots", self._after_text(slots_size), slots_size, executable=True)
         self.return_pad = self.slots.end - RETURN_PAD
         # Never executed, but an engine that translates what comes next must find an end before the region's.
         self.memory.write(self.return_pad, arch.kprobe_break(bytes(RETURN_PAD)))
@@ -42,12 +44,12 @@ class Machine:
         self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
         self._start: tuple[list[bytes], list[Any]] | None = None
 
-    def _after_text(self) -> int:
-        """The first free page behind the text, so that a copy reaches what the original did."""
+    def _after_text(self, size: int) -> int:
+        """The first free pages behind the text, so that a copy reaches what the original did."""
         taken = sorted((r.base, r.end) for r in self.memory.regions)
         page = min(r.end for r in self.memory.regions if r.executable)
         for base, end in taken:
-            if base < page + PAGE and page < end:
+            if base < page + size and page < end:
                 page = end
         return page
 
@@ -143,10 +145,12 @@ class Machine:
     def disassemble(self, cpu: Cpu, pc: int) -> str:
         """The instruction that this CPU would fetch at pc."""
         insn = self._fetched(cpu, pc)
+        if not insn:
+            return "no text"
         try:
             return self.arch.disassemble(insn, pc)
         except DecodeError:
-            return f".word {insn.hex()}" if insn else "no text"
+            return f".word {insn.hex()}"
 
     def step_at(self, cpu: Cpu, pc: int) -> tuple[int, ...]:
         """Addresses of the instructions that one step at pc executes: a branch's delay slot goes with it."""
