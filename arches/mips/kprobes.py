@@ -52,7 +52,7 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
 def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     """Another probe was hit while one is running: at any depth, with one place to save the previous one."""
     kcb = cpu.kprobe_ctlblk
-    if kcb.status is KprobeStatus.HIT_SS and p.opcode == KPROBE_BREAK:
+    if kcb.status is KprobeStatus.HIT_SS and cpu.kernel.text.read(p.ainsn.slot or 0, 4) == KPROBE_BREAK:
         regs.status = regs.status & ~ST0_IE | kcb.saved_status
         cpu.preempt_count -= 1
         return False
