@@ -95,6 +95,27 @@ def test_what_is_stored_is_in_memory_and_in_every_cpus_view_at_once(make_lab, ar
     assert [cpu.cpu.fetched(addr, len(new)) for cpu in lab.cpus] == [new] * 2
 
 
+def test_a_fetch_is_unpredictable_from_the_store_to_the_end_of_the_flush(make_lab):
+    """arm64: an add that becomes a BRK. The instruction beside it is not in question."""
+    lab = make_lab("arm64", patching="live")
+    kernel, addr, cpu = lab.kernel, lab.symbol("probe_me"), lab.cpus[0].cpu
+    kernel.booting = False
+    patching = kernel.patch_text(kernel, addr, arm64_word(BRK4))
+    assert repr(patching.send(None)) == "store text[probe_me]"
+    kernel.text.fetched(cpu, addr)
+    assert kernel.outcomes == set()
+    assert repr(patching.send(None)) == "store icache[probe_me]"
+    kernel.text.fetched(cpu, addr + 4)
+    assert kernel.outcomes == set()
+    kernel.text.fetched(cpu, addr)
+    assert kernel.outcomes == {"unpredictable"}
+    with pytest.raises(StopIteration):
+        patching.send(None)
+    kernel.outcomes.clear()
+    kernel.text.fetched(cpu, addr)
+    assert kernel.outcomes == set()
+
+
 def test_addresses_are_named_as_the_kernel_prints_them(make_lab):
     kernel = make_lab("arm64").kernel
     base = kernel.machine.symbol("probe_call")
@@ -114,5 +135,6 @@ def test_the_original_of_a_probed_place_is_read_around_other_probes(make_lab, bo
     assert kernel.text.read(addr, 8) != before
     assert kernel.original(addr, 8) == before
     assert kernel.original(addr + 2, 6) == before[2:]
+    assert kernel.original(addr, 1) == before[:1]
     assert kernel.memory_at(addr, 8) == kernel.text.read(addr, 8)
     assert kernel.original(0x7000_0000, 4) is None
