@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from emu.cli.options import parser
+from emu.cli.status import BAD_INPUT, DONE, INTERRUPTED
 from emu.errors import TraplineError
-
-DONE, CONTRADICTED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input."""
+    """The exit status (see `emu.cli.status`)."""
     options = parser().parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -35,19 +35,19 @@ def command(commands: Commands, name: str, help_text: str, example: str, run: An
     return added
 
 
-def natural(text: str) -> int:
-    """A count: a whole number that is not negative."""
-    value = int(text, 0)
-    if value < 0:
-        raise ValueError(text)
+def natural(text: str, least: int = 0) -> int:
+    """A whole number in any of C's bases that is not less than `least`."""
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, at least {least}")
     return value
 
 
 def positive(text: str) -> int:
-    value = natural(text)
-    if value == 0:
-        raise ValueError(text)
-    return value
+    return natural(text, 1)
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 from emu.cli.arguments import Commands, add_configuration, arch_names, command, natural, positive, settings_of
 from emu.cli.output import ProgressLine, colour, print_json, table, timeline
+from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
+from emu.errors import UsageError
 from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.explore.schedule import Schedule, format_schedule, parse_schedule
 from emu.explore.search import Report
 from emu.kernel.kernel import OUTCOMES, PREEMPT
 from emu.scenarios.cells import Cell, Settings, contradictions, expectation, explore_cell, run_once
-from emu.scenarios.compare import explore_cells, grid, in_grid_order
+from emu.scenarios.compare import grid, searched
 from emu.scenarios.decide import RACE, Decided, Decision, decide_recheck
 
 
@@ -90,6 +92,8 @@ def explore_scenario(options: argparse.Namespace) -> int:
         print_cell(cell)
         if options.timeline:
             print_witnesses(cell)
+    if cell.report.interrupted:
+        return say_interrupted(f"{cell.report.executions} executions are done")
     return report_contradictions([cell], expected)
 
 
@@ -132,7 +136,12 @@ def report_contradictions(cells: Sequence[Cell], expected: dict[str, str]) -> in
     wrong = [line for cell in cells for line in contradictions(cell, expected)]
     for line in wrong:
         print(f"trapline: {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    return CONTRADICTED if wrong else DONE
+
+
+def say_interrupted(done: str) -> int:
+    print(f"trapline: interrupted: {done}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def compare_handlers(options: argparse.Namespace) -> int:
@@ -140,19 +149,17 @@ def compare_handlers(options: argparse.Namespace) -> int:
     names = options.scenario or [RACE]
     order = grid(names, arch_names(options.arch), options.variant, options.patching, options.preempt)
     line = ProgressLine("compare")
-    cells: list[Cell] = []
-    try:
-        told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
-        for cell in explore_cells(order, options.bound, options.limit, told):
-            cells.append(cell)
-    except KeyboardInterrupt:
-        pass  # what is done is printed
+    told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
+    cells, interrupted = searched(order, options.bound, options.limit, told)
     line.done()
-    cells = in_grid_order(cells, order)
+    if not cells and not interrupted:
+        raise UsageError(f"compare {' '.join(names)}: expected an architecture that has what the scenario needs")
     if options.json:
         print_json({"schema": "trapline.compare/1", "cells": [cell.json() for cell in cells]})
     else:
         print_comparison(cells)
+    if interrupted:
+        return say_interrupted(f"{len(cells)} of at most {len(order)} cells are done")
     return report_contradictions(cells, expected)
 
 
@@ -203,14 +210,15 @@ def short(cell: Cell | None) -> str:
 def decide_check(options: argparse.Namespace) -> int:
     line = ProgressLine("decide recheck")
     told = lambda done, of: line.show(f"{done} of {of} searches", done / of)  # noqa: E731
-    decisions = decide_recheck(arch_names(options.arch), options.patching, options.preempt, told, options.bound)
+    names = arch_names(options.arch)
+    decisions, interrupted = decide_recheck(names, options.patching, options.preempt, told, options.bound)
     line.done()
     if options.json:
         verdicts = [decision.json() for decision in decisions]
         print_json({"schema": "trapline.decide/1", "check": options.check, "verdicts": verdicts})
-        return 0
-    print_decisions(decisions)
-    return 0
+    else:
+        print_decisions(decisions)
+    return say_interrupted(f"{len(decisions)} verdicts are complete") if interrupted else DONE
 
 
 def print_decisions(decisions: Sequence[Decision]) -> None:

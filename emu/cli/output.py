@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 from emu.kernel.kernel import Event
 
 COLOURS = {"oops": "31", "livelock": "31", "deadlock": "31", "wrong-result": "31", "claimed": "33"}
+_COLOURING = re.compile(r"\x1b\[[0-9;]*m")
 COLUMN = 44  # characters of one CPU in a timeline
 
 
@@ -23,20 +25,26 @@ def print_json(value: Any) -> None:
 def colour(text: str, outcome: str) -> str:
     """Coloured by what the outcome means, on a terminal that wants it."""
     code = COLOURS.get(outcome)
-    if code is None or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+    if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def visible(text: str) -> int:
+    """Characters of a text that take up space on a terminal."""
+    return len(_COLOURING.sub("", text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; a cell may have several lines."""
     cells = [[cell.split("\n") for cell in row] for row in (header, *rows)]
-    widths = [max(len(line) for row in cells for line in row[column]) for column in range(len(header))]
+    widths = [max(visible(line) for row in cells for line in row[column]) for column in range(len(header))]
     lines: list[str] = []
     for number, row in enumerate(cells):
         for part in range(max(len(cell) for cell in row)):
             texts = [cell[part] if part < len(cell) else "" for cell in row]
-            lines.append("  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip())
+            padded = [text + " " * (width - visible(text)) for text, width in zip(texts, widths, strict=True)]
+            lines.append("  ".join(padded).rstrip())
         if number == 0:
             lines.append("  ".join("-" * width for width in widths))
     return "\n".join(lines)

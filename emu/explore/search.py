@@ -103,10 +103,10 @@ def explore(
             if progress is not None and time.monotonic() - told > 0.2:
                 told = time.monotonic()
                 progress(report, search.fraction())
+        if reduce:
+            _shorten_witnesses(report, make_world)
     except KeyboardInterrupt:
         report.interrupted = True
-    if reduce:
-        _shorten_witnesses(report, make_world)
     return report
 
 

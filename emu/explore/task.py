@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from emu.errors import HandlerError
 from emu.explore.ops import Op
 
 KernelCode = Coroutine[Any, Any, Any]
@@ -81,7 +82,11 @@ class Task:
 
     def _resume(self) -> None:
         try:
-            self.op = self._frames[-1].send(None)
+            op = self._frames[-1].send(None)
         except StopIteration:
             del self._frames[-1]
             self.op = self._ops.pop()
+            return
+        if op.__class__ is not Op:
+            raise HandlerError(f"{self.name} awaited something that gave {op!r}; expected trapline's own awaitables")
+        self.op = op

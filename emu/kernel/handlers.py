@@ -18,15 +18,19 @@ async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
     except (TraplineError, ExecutionEnds):
         raise
     except Exception as error:
-        raise HandlerError(describe(handler, error)) from error
+        raise HandlerError(describe(name_of(handler), error)) from error
 
 
-def describe(function: Callable[..., Any], error: Exception) -> str:
-    """One line: which function raised what, and where."""
+def name_of(code: object) -> str:
+    """What to call a function or coroutine in a message."""
+    return getattr(code, "__name__", repr(code))
+
+
+def describe(name: str, error: Exception, expected: str = "it to return") -> str:
+    """One line: who raised what, and where."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
-    name = getattr(function, "__name__", repr(function))
     text = " ".join(str(error).split())
-    return f"{name} raised {type(error).__name__}: {text} at {place}; expected it to return"
+    return f"{name} raised {type(error).__name__}: {text} at {place}; expected {expected}"

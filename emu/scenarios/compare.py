@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import arches
+from emu.errors import UsageError
 from emu.scenarios.cells import Cell, Settings, explore_cell
 from emu.scenarios.lab import NotApplicable
 
@@ -22,10 +25,14 @@ def grid(
     preempts: Sequence[str] = ("none", "full"),
     cpus: int = 2,
 ) -> list[Settings]:
-    """Every combination; a variant that an architecture lacks has no cell there.
+    """Every combination; a variant that an architecture lacks has no cell there. UsageError for one that all lack.
 
     The policies are by default those that some kernel of the architecture used, and the two that are everybody's.
     """
+    known = dict.fromkeys(variant for name in archs for variant in arches.load(name).port.variants)
+    for variant in variants or ():
+        if variant not in known:
+            raise UsageError(f"variant {variant!r} of {', '.join(archs)}: expected one of {', '.join(known)}")
     return [
         Settings(scenario, arch.name, variant, patching, preempt, cpus)
         for scenario in scenarios
@@ -37,26 +44,60 @@ def grid(
     ]
 
 
+def searched(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> tuple[list[Cell], bool]:
+    """The searched cells in the order of `cells`, and whether ^C cut it short: then these are those done by then."""
+    found: list[Cell] = []
+    interrupted = False
+    try:
+        found.extend(explore_cells(cells, bound, limit, told))
+    except KeyboardInterrupt:
+        interrupted = True
+    rank = {settings: number for number, settings in enumerate(cells)}
+    return sorted(found, key=lambda cell: rank[cell.settings]), interrupted
+
+
 def explore_cells(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> Iterator[Cell]:
     """The searched cells as they are done, in no order; one that does not apply is left out.
 
-    Work goes to as many processes as there are cores. Stopping the iteration stops the searches.
+    Work goes to as many processes as there are cores. Stopping the iteration stops the searches; so does ^C, which
+    is raised to the caller.
     """
     workers = min(os.cpu_count() or 1, len(cells))
-    pool = ProcessPoolExecutor(workers) if workers > 1 else None
+    results = _in_processes(cells, bound, limit, workers) if workers > 1 else _here(cells, bound, limit)
+    for done, cell in enumerate(results, start=1):
+        told(done, len(cells))
+        if cell is not None:
+            yield cell
+
+
+def _here(cells: Sequence[Settings], bound: int | None, limit: int | None) -> Iterator[Cell | None]:
+    for settings in cells:
+        cell = _explore(settings, bound, limit)
+        yield cell
+        if cell is not None and cell.report.interrupted:
+            raise KeyboardInterrupt
+
+
+def _in_processes(
+    cells: Sequence[Settings], bound: int | None, limit: int | None, workers: int
+) -> Iterator[Cell | None]:
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent)
+    futures = [pool.submit(_explore, settings, bound, limit) for settings in cells]
     try:
-        if pool is None:
-            results = (_explore(settings, bound, limit) for settings in cells)
-        else:
-            futures = [pool.submit(_explore, settings, bound, limit) for settings in cells]
-            results = (future.result() for future in as_completed(futures))
-        for done, cell in enumerate(results, start=1):
-            told(done, len(cells))
-            if cell is not None:
-                yield cell
+        yield from (future.result() for future in as_completed(futures))
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.terminate()
+        raise
     finally:
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """A terminal's ^C goes to every process; only the parent has something to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _explore(settings: Settings, bound: int | None, limit: int | None) -> Cell | None:
@@ -64,9 +105,3 @@ def _explore(settings: Settings, bound: int | None, limit: int | None) -> Cell |
         return explore_cell(settings, bound=bound, limit=limit)
     except NotApplicable:
         return None
-
-
-def in_grid_order(cells: Sequence[Cell], order: Sequence[Settings]) -> list[Cell]:
-    """The cells in the order that `grid` gives them."""
-    rank = {settings: number for number, settings in enumerate(order)}
-    return sorted(cells, key=lambda cell: rank[cell.settings])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emu.scenarios.cells import Cell, Settings
-from emu.scenarios.compare import Told, explore_cells, grid
+from emu.scenarios.compare import Told, grid, searched
 
 RACE = "unregister_vs_hit"
 FOREIGN = ("foreign_break", "foreign_break_gas", "foreign_removed")
@@ -74,17 +74,20 @@ def decide_recheck(
     preempts: Sequence[str],
     told: Told,
     bound: int | None = None,
-) -> list[Decision]:
-    """A decision for each architecture, policy and preemption setting that exists."""
+) -> tuple[list[Decision], bool]:
+    """A decision for each architecture, policy and preemption setting that exists; and whether a ^C cut that short,
+    so that only what was searched by then is decided."""
     settings = grid((RACE, *FOREIGN), archs, ("recheck", "no-recheck"), patchings, preempts)
-    cells = {cell.settings: cell for cell in explore_cells(settings, bound, None, told)}
+    found, interrupted = searched(settings, bound, None, told)
+    cells = {cell.settings: cell for cell in found if cell.report.complete}
     decided = [
         Decided(cells[_other(cell.settings)], cell)
         for key in settings
         if (cell := cells.get(key)) is not None and key.variant == "recheck" and _other(key) in cells
     ]
     races = [one for one in decided if one.settings.scenario == RACE]
-    return [Decision(race, tuple(one for one in decided if _same_place(one, race))) for race in races]
+    foreign = [tuple(one for one in decided if _same_place(one, race)) for race in races]
+    return [Decision(*both) for both in zip(races, foreign, strict=True)], interrupted
 
 
 def _other(settings: Settings) -> Settings:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import HandlerError, TraplineError, UsageError
+from emu.explore.ops import ExecutionEnds
 from emu.explore.task import KernelCode, Task
 from emu.kernel.guest import call_guest, run_guest
-from emu.kernel.handlers import describe
+from emu.kernel.handlers import describe, name_of
 from emu.kernel.kernel import Config, Kernel
 from emu.kernel.kprobes import Kprobe, register_kprobe
 from emu.kernel.notifier import DieNotifier, register_die_notifier
@@ -49,15 +50,16 @@ class Lab:
         return base + offset
 
     def boot(self, code: Coroutine[Any, Any, int]) -> None:
-        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno."""
+        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno, or would
+        wait for somebody else."""
         try:
             while True:
-                code.send(None)
+                op = code.send(None)
+                if op.ready is not None and not op.ready():
+                    raise UsageError(f"boot: {name_of(code)} waits for {op.what}; expected it to need nobody else")
         except StopIteration as stop:
             if isinstance(stop.value, int) and stop.value < 0:
-                raise UsageError(
-                    f"boot: {getattr(code, '__name__', 'code')} gave -{errno.errorcode[-stop.value]}; expected 0"
-                ) from None
+                raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-stop.value]}; expected 0") from None
 
     def probe_and_run(self, site: str, function: str, count: int = 3) -> Mapping[str, KernelCode]:
         """CPU 0 calls a function `count` times with a probe at one of its instructions."""
@@ -113,7 +115,9 @@ class LabWorld:
         self._reference = reference
         kernel = lab.kernel
         kernel.booting = False
-        self.tasks: Sequence[Task] = [Task(cpu.name, codes.get(cpu.name), cpu) for cpu in lab.cpus]
+        self.tasks: Sequence[Task] = [
+            Task(cpu.name, guarded(codes[cpu.name]) if cpu.name in codes else None, cpu) for cpu in lab.cpus
+        ]
 
     def finish(self, ending: str) -> frozenset[str]:
         kernel = self.lab.kernel
@@ -174,17 +178,37 @@ class Laboratory:
         except TraplineError:
             raise
         except Exception as error:
-            raise HandlerError(describe(self.scenario, error)) from error
-        self._check(lab, codes)
-        return LabWorld(lab, codes, self._reference)
+            raise HandlerError(describe(name_of(self.scenario), error)) from error
+        try:
+            self._check(lab, codes)
+            return LabWorld(lab, codes, self._reference)
+        except TraplineError:
+            close(codes)
+            raise
 
     def _check(self, lab: Lab, codes: Any) -> None:
         names = [cpu.name for cpu in lab.cpus]
-        name = getattr(self.scenario, "__name__", "scenario")
+        name = name_of(self.scenario)
         if not isinstance(codes, Mapping) or not all(isinstance(code, Coroutine) for code in codes.values()):
             raise HandlerError(f"{name} gave {type(codes).__name__}; expected a dict of CPU name to coroutine")
         unknown = [key for key in codes if key not in names]
         if unknown:
-            for code in codes.values():
-                code.close()
             raise UsageError(f"{name} needs {unknown[0]}; expected one of {', '.join(names)} (--cpus)")
+
+
+def close(codes: Any) -> None:
+    """Abandon what a scenario gave, whatever it is, so that no coroutine is left that nobody awaits."""
+    given = codes.values() if isinstance(codes, Mapping) else codes if isinstance(codes, Sequence) else (codes,)
+    for code in given:
+        if isinstance(code, Coroutine):
+            code.close()
+
+
+async def guarded(code: KernelCode) -> None:
+    """A scenario's code; HandlerError if it raises a Python exception."""
+    try:
+        await code
+    except (TraplineError, ExecutionEnds):
+        raise
+    except Exception as error:
+        raise HandlerError(describe(name_of(code), error)) from error

@@ -13,7 +13,7 @@ from emu.errors import HandlerError, UsageError
 from emu.kernel.handlers import describe
 from emu.scenarios.lab import Scenario
 
-NOT_SCENARIOS = ("cells", "compare", "decide", "lab", "registry")
+NOT_SCENARIOS = ("cells", "compare", "decide", "lab", "probe_all", "registry")
 
 
 def shipped() -> tuple[str, ...]:
@@ -44,15 +44,23 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise HandlerError(f"{path}:{error.lineno}: {error.msg}; expected a Python file") from error
     except Exception as error:
-        raise HandlerError(describe(_load, error).replace("_load raised", f"{path} raised")) from error
+        raise HandlerError(describe(str(path), error, "a file that can be imported")) from error
     return module
 
 
 def _function(module: ModuleType, function: str, name: str) -> Scenario:
     found = getattr(module, function, None)
     if not callable(found):
-        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise UsageError(f"scenario {name!r}: no function {function!r} there; expected one of {', '.join(functions)}")
+        raise UsageError(f"scenario {name!r}: no function {function!r} there; expected {_functions(module)}")
     scenario: Scenario = found
     return scenario
+
+
+def _functions(module: ModuleType) -> str:
+    """The functions that a file defines itself, for a message."""
+    values = vars(module).items()
+    own = [key for key, value in values if callable(value) and getattr(value, "__module__", "") == module.__name__]
+    return f"one of {', '.join(own)}" if own else "a file that defines one"

@@ -70,7 +70,7 @@ def test_the_check_swallows_what_was_somebody_elses(patching, variant, want):
 
 
 def test_decide_agrees_with_history():
-    decisions = decide_recheck(["x86"], None, ["none", "full"], lambda done, of: None)
+    decisions, _ = decide_recheck(["x86"], None, ["none", "full"], lambda done, of: None)
     verdicts = {
         (one.race.settings.patching, one.race.settings.preempt): (
             one.race.verdict,

@@ -1,0 +1,8 @@
+"""Exit statuses."""
+
+from __future__ import annotations
+
+DONE = 0
+CONTRADICTED = 1  # a verdict is not what --expect says
+BAD_INPUT = 2  # or bad usage
+INTERRUPTED = 130  # ^C; what was done by then is printed
