@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from arches.mips import isa, kprobes, traps
 from arches.mips.breaks import KPROBE_BREAK
-from arches.mips.relocations import RELOCATIONS
+from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import ACTIONS
-from arches.mips.verdict import decide, has_delay_slot
+from arches.mips.verdict import RULES, decide, has_delay_slot
 from emu.isa.arch import Arch
 from emu.kernel.port import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -47,6 +47,7 @@ ARCH = Arch(
     kprobe_break=lambda insn: KPROBE_BREAK,
     memory_operands=isa.memory_operands,
     relocations=RELOCATIONS,
+    stand_ins=STAND_INS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
@@ -59,6 +60,7 @@ ARCH = Arch(
         slot_for_simulated=True,
     ),
     relative_extable=False,
+    rules=RULES,
     aliases=("mips32", "mips32el", "mipsel"),
     has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
     features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},

@@ -6,6 +6,8 @@ engine has numbers of its own.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from arches.mips.accesses import memory_operands
 from arches.mips.branches import is_branch
 from emu.bits import field
@@ -17,7 +19,7 @@ from emu.isa.words import word32 as word
 from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn_cpu import UnicornCpu
-from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn_spec import EngineStop, Fetch, Outcome, UnicornSpec, plain_fault
 
 __all__ = [
     "REGISTERS",
@@ -95,7 +97,8 @@ def interpret(stop: EngineStop) -> Outcome:
     if stop.fault is not None:
         access, address = stop.fault
         if access == "fetch" and not in_slot:
-            return plain_fault(stop)
+            # A jump that completes although nothing is at its target: the engine still has it as pending.
+            return replace(plain_fault(stop), stale=True)
         return Outcome(Fault(access, address, pc), stop.start, stale=in_slot)
     kind = KINDS.get(stop.interrupt or 0, TrapKind.OTHER)
     code = trap_code(kind, int.from_bytes(stop.fetch(pc, 4), "little"))
@@ -110,6 +113,14 @@ def _steps_branch(stop: EngineStop) -> bool:
     return is_branch(int.from_bytes(stop.fetch(stop.start, 4), "little"))
 
 
+FIRST_ACCESS = 0x20  # major opcodes from here on are loads and stores
+
+
+def leaves_pending(start: int, pc: int, fetch: Fetch) -> bool:
+    """Whether that was a branch with a load or store in its delay slot."""
+    return pc != start + 4 and fetch(start + 4, 4)[3] >> 2 >= FIRST_ACCESS
+
+
 SPEC = UnicornSpec(
     arch="MIPS",
     modes=("MIPS32",),
@@ -121,8 +132,11 @@ SPEC = UnicornSpec(
     registers={"hi": "HI", "lo": "LO", "fcsr": "FCSR", **{name: name.upper() for name in FP}},
     soft={"cp0_status": STATUS_CU1 | STATUS_IE},
     pc_alignment=4,
-    clear_reservation=bytes.fromhex("007000c0"),  # ll $0, 0x7000($0): the reservation is of that page now
+    # ll $0, 0x7000($0): the reservation is of that page now. The break ends what the engine translates at once: of a
+    # page of nops it writes over its own memory.
+    clear_reservation=bytes.fromhex("007000c0 0d000000"),
     scratch=0x7000,
+    leaves_pending=leaves_pending,
     virtual_tlb=True,  # kseg0 addresses are where their regions are
 )
 

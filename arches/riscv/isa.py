@@ -43,6 +43,7 @@ REGISTERS = RegisterFile(
     link="x1",
     zero=0,
     fp=FP,
+    pointers={"x3": "__global_pointer$"},
 )
 
 EBREAK, C_EBREAK = 0x00100073, 0x9002

@@ -8,7 +8,7 @@ from arches.x86 import isa, kprobes, poke, traps
 from arches.x86.breaks import INT3, may_change_live
 from arches.x86.emulate import ACTIONS, FIXED
 from arches.x86.opcodes import decode_fields
-from arches.x86.relocations import RELOCATIONS
+from arches.x86.relocations import RELOCATIONS, STAND_INS
 from arches.x86.verdict import SLOT_SIZE, decide
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
@@ -61,6 +61,7 @@ ARCH = Arch(
     kprobe_break=lambda insn: INT3,
     memory_operands=isa.memory_operands,
     relocations=RELOCATIONS,
+    stand_ins=STAND_INS,
     port=Port(
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,

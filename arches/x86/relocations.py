@@ -28,3 +28,22 @@ RELOCATIONS: Mapping[int, Fix] = MappingProxyType(
         24: data(distance, 8),  # PC64
     }
 )
+
+RET, JMP_RAX, JMP_R8 = b"\xc3", b"\xff\xe0", b"\x41\xff\xe0"
+NUMBERED = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
+
+
+def _jump(number: int) -> bytes:
+    """`jmp *%reg`."""
+    code = JMP_RAX if number < 8 else JMP_R8
+    return code[:-1] + bytes([code[-1] + number % 8])
+
+
+STAND_INS: Mapping[str, bytes] = MappingProxyType(
+    {
+        "__fentry__": RET,  # the kernel makes nops of its calls
+        "__x86_return_thunk": RET,  # and a ret of jumps to this one
+        **{f"__x86_indirect_thunk_r{name}": _jump(number) for number, name in enumerate(NUMBERED)},
+        **{f"__x86_indirect_thunk_r{number}": _jump(number) for number in range(8, 16)},
+    }
+)

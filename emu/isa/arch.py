@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from emu.errors import UsageError
 from emu.isa.operand import MemoryOperand
+from emu.isa.rules import RuleTable
 from emu.isa.site import Decision, Release, Site
 
 PortT = TypeVar("PortT")
@@ -36,6 +37,8 @@ class RegisterFile:
     special: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     fp: tuple[str, ...] = ()
+    callee: str | None = None  # the register that holds a function's own address when it is called (MIPS o32)
+    pointers: Mapping[str, str] = field(default_factory=dict)  # register to the symbol whose address it holds
 
     def canonical(self, name: str) -> str:
         """The printed name for any spelling; UsageError for an unknown one."""
@@ -66,8 +69,8 @@ class Arch(Generic[PortT]):
     `assemble(text, addr)` its bytes in memory order (EncodeError). `decide(site, release)` is the kernel's verdict
     under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
     words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of
-    one step; `has_delay_slot(insn)`: the next instruction is executed in the same step. `aliases` are other names
-    that users give the architecture.
+    one step; `has_delay_slot(insn)`: the next instruction is executed in the same step. `rules` are the rows
+    behind `decide`, where instructions are words. `aliases` are other names that users give the architecture.
     """
 
     name: str
@@ -85,8 +88,10 @@ class Arch(Generic[PortT]):
     kprobe_break: Callable[[bytes], bytes]  # the breakpoint that replaces this original instruction
     memory_operands: Callable[[bytes, int], tuple[MemoryOperand, ...]]
     port: PortT
+    rules: RuleTable | None = None
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
     relative_extable: bool = True  # see emu.machine.extable
     relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.machine.relocatable
+    stand_ins: Mapping[str, bytes] = field(default_factory=dict)  # code for what kernels patch away in their modules
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,29 +103,37 @@ class Listing:
 
     def lines(self, symbol: str | None = None) -> Iterator[Line]:
         """All of them, or those of one function (of all that have the name); ImageError if there is none."""
-        for section, first, last in self._extents(symbol):
-            for address, insn in self._instructions(section, first, last):
-                line = self._line(section, address, insn)
-                if line is None:
-                    self.summary.data_bytes += len(insn)
-                else:
-                    self.summary.add(line)
-                    yield line
-
-    def _extents(self, name: str | None) -> Iterator[tuple[Section, int, int]]:
-        if name is None:
-            yield from ((section, section.address, section.address + len(section.data)) for section in self.sections)
+        if symbol is not None:
+            yield from self.lines_of(self._named(symbol))
             return
+        for section in self.sections:
+            yield from self._lines(section, section.address, section.address + len(section.data))
+
+    def lines_of(self, symbols: Iterable[Symbol]) -> Iterator[Line]:
+        """The instructions of these functions."""
+        for symbol in symbols:
+            section = self._section(symbol.address)
+            end = min(symbol.address + symbol.size, section.address + len(section.data))
+            yield from self._lines(section, symbol.address, end)
+
+    def _lines(self, section: Section, first: int, last: int) -> Iterator[Line]:
+        for address, insn in self._instructions(section, first, last):
+            line = self._line(section, address, insn)
+            if line is None:
+                self.summary.data_bytes += len(insn)
+            else:
+                self.summary.add(line)
+                yield line
+
+    def _named(self, name: str) -> list[Symbol]:
+        """Functions and labels of that name; ImageError if there is none in text."""
         wanted = [s for s in (*self.image.functions, *self.image.labels) if s.name == name]
         if not wanted:  # an alias, then
             at = self.image.symbol(name).address
             wanted = [s for s in self._symbols.values() if s.address == at]
         if not wanted:
             raise ImageError(f"{self.image.name}: {name!r} at {at:#x} is not in text")
-        for symbol in wanted:
-            section = self._section(symbol.address)
-            end = min(symbol.address + symbol.size, section.address + len(section.data))
-            yield section, symbol.address, end
+        return wanted
 
     def _section(self, addr: int) -> Section:
         for section in self.sections:

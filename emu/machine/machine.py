@@ -24,9 +24,7 @@ SharedAccess = tuple[str, int]  # load, store or update, and the address
 class Machine:
     """`slots` is an executable region for insn slots that the image does not have; `return_pad` its last word."""
 
-    def __init__(
-        self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int, *, slots_size: int = PAGE
-    ) -> None:
+    def __init__(self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int, *, slots_size: int = PAGE) -> None:
         self.arch = arch
         self.image = image
         self.memory = Memory()

@@ -2,7 +2,8 @@
 
 Sections are laid out by what may be done with them: text, read-only data, writable data, each on pages of its own.
 What other modules or the kernel would define gets an address where nothing is mapped, so that only code
-that really goes there has a problem, and the address tells the name.
+that really goes there has a problem, and the address tells the name. Calls that a kernel patches away when it loads a
+module (to the tracer, to return thunks) lead to a few instructions that stand in for them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from emu.machine.memory import PAGE
 BASE = 0x0100_0000  # positive in 32 bits, for the code models that need that
 EXTERNAL_SIZE = 64  # bytes of address space for each undefined symbol
 GOT_ENTRY = 8
+FAR = 1 << 20  # from the sections to what they do not define: in reach of calls, and behind the GOT
 Fix = Callable[["Fixup"], None]
 
 
@@ -45,6 +47,7 @@ class Module:
     addresses: dict[int, int]
     contents: dict[int, bytearray]
     externals: dict[str, int]
+    stand_ins: dict[str, tuple[int, bytes]]  # address and code
     end: int  # of all sections
     got: dict[int, int] = field(default_factory=dict)  # address -> of the pointer to it
     fixups: dict[int, list[Fixup]] = field(default_factory=dict)  # by place
@@ -63,6 +66,8 @@ class Module:
             return symbol.value
         if symbol.section == "SHN_UNDEF" and symbol.bind == "STB_WEAK":
             return 0
+        if symbol.name in self.stand_ins:
+            return self.stand_ins[symbol.name][0]
         return self.externals[symbol.name]
 
     def external_at(self, addr: int) -> str | None:
@@ -126,10 +131,13 @@ def load_module(file: ElfFile, arch: Arch[Any], base: int = BASE) -> Module:
     symbols = list(file.symbols())
     addresses, end = _lay_out(sections, base)
     contents = {s.index: bytearray(s.data or bytes(s.size)) for s in sections}
-    undefined = [s.name for s in symbols if s.section in ("SHN_UNDEF", "SHN_COMMON") and s.name]
-    first = _page_after(end) + (1 << 20)  # in reach of calls, and the GOT is before it
-    externals = {name: first + EXTERNAL_SIZE * number for number, name in enumerate(dict.fromkeys(undefined))}
-    return Module(file, sections, symbols, addresses, contents, externals, end)
+    undefined = dict.fromkeys(s.name for s in symbols if s.section in ("SHN_UNDEF", "SHN_COMMON") and s.name)
+    known = [name for name in undefined if name in arch.stand_ins]
+    first = _page_after(end) + FAR
+    stand_ins = {name: (first + EXTERNAL_SIZE * n, arch.stand_ins[name]) for n, name in enumerate(known)}
+    first += _page_after(EXTERNAL_SIZE * len(known)) + PAGE
+    externals = {name: first + EXTERNAL_SIZE * n for n, name in enumerate(undefined) if name not in stand_ins}
+    return Module(file, sections, symbols, addresses, contents, externals, stand_ins, end)
 
 
 def _lay_out(sections: list[FileSection], base: int) -> tuple[dict[int, int], int]:
@@ -182,7 +190,7 @@ def _fixup(module: Module, relocations: list[FileRelocation], index: int) -> Fix
 
 
 def image_of_module(module: Module) -> Image:
-    """The module as an image: one segment for each section, and one for the pointers that were made."""
+    """The module as an image: one segment for each section, for the pointers that were made, and the stand-ins."""
     sections = [
         Section(name, module.addresses[s.index], s.size, bytes(module.contents[s.index]), s.flags)
         for s, name in zip(module.sections, _unique([s.name for s in module.sections]), strict=True)
@@ -192,6 +200,10 @@ def image_of_module(module: Module) -> Image:
         size = module.file.elf_class // 8
         pointers = b"".join(addr.to_bytes(size, "little").ljust(GOT_ENTRY, b"\0") for addr in module.got)
         segments.append(Segment(module.end, pointers, len(pointers), PF_W))
+    if module.stand_ins:
+        start = min(address for address, _ in module.stand_ins.values())
+        code = b"".join(code.ljust(EXTERNAL_SIZE, b"\0") for _, code in module.stand_ins.values())
+        segments.append(Segment(start, code, len(code), PF_X))
     check_segments(tuple(segments), module.file.name, module.file.elf_class)
     defined = [(n, s) for n, s in enumerate(module.symbols) if s.section != "SHN_UNDEF"]
     entries = [(symbol, address) for n, symbol in defined if (address := module.symbol_address(n)) is not None]

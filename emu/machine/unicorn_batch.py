@@ -10,11 +10,13 @@ WIDEST = 16  # bytes of the largest register (Q0, XMM0)
 
 
 class RegisterBatch:
-    """The engine registers with these numbers; `read_batch` is the engine library's function of that name."""
+    """The engine registers with these numbers; `read_batch` and `write_batch` are the engine library's functions."""
 
-    def __init__(self, read_batch: Callable[..., int], handle: Any, numbers: Sequence[int]) -> None:
+    def __init__(
+        self, read_batch: Callable[..., int], write_batch: Callable[..., int], handle: Any, numbers: Sequence[int]
+    ) -> None:
         count = len(numbers)
-        self._read_batch, self._handle, self._count = read_batch, handle, count
+        self._read_batch, self._write_batch, self._handle, self._count = read_batch, write_batch, handle, count
         self._buffer = (ctypes.c_ubyte * (WIDEST * count))()
         start = ctypes.addressof(self._buffer)
         self._numbers = (ctypes.c_int * count)(*numbers)
@@ -26,3 +28,7 @@ class RegisterBatch:
         self._read_batch(self._handle, self._numbers, self._pointers, self._count)
         data = bytes(self._bytes)
         return [int.from_bytes(data[at : at + WIDEST], "little") for at in range(0, WIDEST * self._count, WIDEST)]
+
+    def write(self) -> None:
+        """Give them the values that were read last."""
+        self._write_batch(self._handle, self._numbers, self._pointers, self._count)

@@ -8,6 +8,8 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
   in such a block is lost: every instruction is a step with count=1, `run` too.
 * `until` is compiled into blocks: it is one constant that no instruction can start at.
 * An exception can leave state that only the next step shows: `Outcome.stale`.
+* MIPS: a load or store in a delay slot that misses the engine's TLB leaves the branch pending after the step, and the
+  next instruction would be a delay slot too: `UnicornSpec.leaves_pending`.
 * Some undefined words abort the process: `unicorn_guard`.
 * A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
   here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
@@ -102,6 +104,7 @@ class UnicornCpu:
         self._soft = dict(spec.soft)
         for name, value in spec.initial.items():
             self._engine.reg_write(_register(spec, name), value)
+        self._all = self._batch([*self._gpr._ids, *self._wide.values()])
         self._bind()
         self._add_hooks()
         self._clean = self._engine.context_save()
@@ -132,6 +135,7 @@ class UnicornCpu:
         self._pc = 0
         self._pc_mask = mask(self._spec.file.bits)
         self._misaligned = self._spec.pc_alignment - 1
+        self._leaves_pending = self._spec.leaves_pending
         self._until = UNTIL if self._spec.file.bits == 64 else UNTIL_32
         self._pc_id = _register(self._spec, self._spec.pc)
         self._value = ctypes.c_uint64()
@@ -218,7 +222,7 @@ class UnicornCpu:
         """See `Cpu`."""
         sources = [self._source(self._spec.file.canonical(name)) for name in names]
         ids = sorted({number for number, _, _ in sources if number is not None})
-        batch, places = RegisterBatch(uclib.uc_reg_read_batch, self._handle, ids), {n: at for at, n in enumerate(ids)}
+        batch, places = self._batch(ids), {n: at for at, n in enumerate(ids)}
         parts = [(None if number is None else places[number], shift, top) for number, shift, top in sources]
 
         def read() -> tuple[int, ...]:
@@ -229,6 +233,9 @@ class UnicornCpu:
             )
 
         return read
+
+    def _batch(self, numbers: list[int]) -> RegisterBatch:
+        return RegisterBatch(uclib.uc_reg_read_batch, uclib.uc_reg_write_batch, self._handle, numbers)
 
     def _source(self, name: str) -> tuple[int | None, int, int]:
         """The engine's register that a name is in, by how much to shift it and with what to mask it then."""
@@ -255,6 +262,8 @@ class UnicornCpu:
             return self._stopped(pc, error)
         self._read(self._handle, self._pc_id, self._ref)
         self._pc = self._value.value & self._pc_mask
+        if self._leaves_pending is not None and self._leaves_pending(pc, self._pc, self.fetched):
+            self._renew()
         return None
 
     def run(self, limit: int) -> Stop:
@@ -281,11 +290,9 @@ class UnicornCpu:
 
     def _renew(self) -> None:
         """Move every register into an engine state that has seen no exception."""
-        ids = [*self._gpr._ids, *self._wide.values()]
-        values = [self._engine.reg_read(number) for number in ids]
+        self._all.read()
         self._engine.context_restore(self._clean)
-        for number, value in zip(ids, values, strict=True):
-            self._engine.reg_write(number, value)
+        self._all.write()
 
     def clear_reservation(self) -> None:
         """Run the architecture's own instruction for it on a private page."""

@@ -14,6 +14,8 @@ from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Fault, Trap
 from emu.machine.unicorn_guard import Guard
 
+Fetch = Callable[[int, int], bytes]
+
 
 @dataclass(frozen=True, slots=True)
 class EngineStop:
@@ -30,7 +32,7 @@ class EngineStop:
     hooked: str | None
     fault: tuple[str, int] | None
     error: int
-    fetch: Callable[[int, int], bytes]
+    fetch: Fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class UnicornSpec:
     with their values after reset. `initial` are engine registers set after reset. `clear_reservation`
     is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else
     (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
+    `leaves_pending(start, pc, fetch)`: whether the engine may have kept a branch that completed, from one to the other.
     `guard` knows the words that the engine does not survive.
     """
 
@@ -75,6 +78,7 @@ class UnicornSpec:
     clear_reservation: bytes = b""
     scratch: int = 0
     virtual_tlb: bool = False
+    leaves_pending: Callable[[int, int, Fetch], bool] | None = None
     guard: Guard | None = None
 
 

@@ -1,0 +1,160 @@
+"""Calling one function of any image with no operating system around it: a stack, arguments, and where to return to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from emu.bits import mask
+from emu.errors import GuestError, UsageError
+from emu.isa.arch import Arch
+from emu.machine.cpu import Cpu, Fault, Halt, Trap
+from emu.machine.image import PF_W, Image, Segment
+from emu.machine.machine import Machine, MakeCpu
+from emu.machine.memory import PAGE
+from emu.machine.relocatable import Module
+
+STACK_SIZE = 16 * PAGE
+GAP = 64 * PAGE  # on both sides of what is added to an image, and more than that has
+ALIGN = 16
+Argument = int | bytes
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and its arguments: integers, and bytes that are put into memory and passed by address."""
+
+    function: int
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call's stack and its arguments are; both are in one segment, the stack below."""
+
+    stack: int
+    values: tuple[int, ...]
+
+
+def with_room(arch: Arch[Any], image: Image, arguments: Sequence[Argument]) -> tuple[Image, Place]:
+    """The image with a stack and the bytes among the arguments; UsageError for more arguments than registers."""
+    registers = arch.registers.arguments
+    if len(arguments) > len(registers):
+        raise UsageError(f"{len(arguments)} arguments: expected at most {len(registers)}, those passed in registers")
+    base = _free(image)
+    stack, data, values = base + STACK_SIZE, b"", []
+    for argument in arguments:
+        if isinstance(argument, bytes):
+            values.append(stack + len(data))
+            data += argument.ljust(-(-(len(argument) + 1) // ALIGN) * ALIGN, b"\0")  # strings end in a zero
+        else:
+            values.append(_word(argument, arch.registers.bits))
+    room = Segment(base, bytes(STACK_SIZE) + data, STACK_SIZE + len(data), PF_W)
+    return replace(image, segments=(*image.segments, room)), Place(stack, tuple(values))
+
+
+def _free(image: Image) -> int:
+    """An address with nothing near: behind the image, or before it where addresses end."""
+    behind = -(-max(segment.end for segment in image.segments) // PAGE) * PAGE + GAP
+    if behind + 2 * GAP < 1 << image.elf_class:
+        return behind
+    return min(segment.address for segment in image.segments) // PAGE * PAGE - 2 * GAP
+
+
+def _word(value: int, bits: int) -> int:
+    if not -(1 << bits - 1) <= value <= mask(bits):
+        raise UsageError(f"argument {value}: expected {bits} bits")
+    return value & mask(bits)
+
+
+@dataclass
+class Trace:
+    """What a call did without probes: its result, registers and memory, and how often each address was executed.
+
+    `entries` does not count an address that follows itself: a repeated string instruction is one, and a jump to itself
+    many, so that a probe there may be hit any number of times between.
+    """
+
+    result: int = 0
+    registers: dict[str, int] = field(default_factory=dict)
+    memory: list[bytes] = field(default_factory=list)
+    steps: Counter[int] = field(default_factory=Counter)
+    entries: Counter[int] = field(default_factory=Counter)
+
+
+class Caller:
+    """A machine for one call, made once."""
+
+    def __init__(
+        self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, call: Call, module: Module | None, slots: int
+    ) -> None:
+        placed, self._place = with_room(arch, image, call.arguments)
+        self.arch, self.call, self.module = arch, call, module
+        self.machine = Machine(arch, placed, make_cpu, 1, slots_size=-(-slots // PAGE) * PAGE)
+        self.cpu: Cpu = self.machine.cpus[0]
+        self.machine.reset()
+
+    def prepare(self) -> None:
+        """Everything as it was at first, and the CPU at the function."""
+        file, machine = self.arch.registers, self.machine
+        machine.reset()
+        self.cpu.set(file.stack, self._place.stack)
+        for register, symbol in file.pointers.items():
+            address = machine.address_of(symbol)
+            if address is not None:
+                self.cpu.set(register, address)
+        if file.callee is not None:
+            self.cpu.set(file.callee, self.call.function)
+        machine.call(self.cpu, self.call.function, self._place.values, return_to=machine.return_pad)
+        self.cpu.halt_at = machine.return_pad
+
+    def trace(self, limit: int) -> Trace:
+        """The call without probes; GuestError if it faults, traps, needs what is not there, or does not end."""
+        self.prepare()
+        trace, last, step, cpu = Trace(), None, self.cpu.step, self.cpu
+        for _ in range(limit):
+            pc = cpu.pc
+            stop = step()
+            if isinstance(stop, Halt):
+                return self.finish(trace)
+            if stop is not None:
+                raise self._error(stop, pc)
+            trace.steps[pc] += 1
+            if pc != last:
+                trace.entries[pc] += 1
+            last = pc
+        raise GuestError(f"{self._at(cpu.pc)}: no end after {limit} instructions; expected the function to return")
+
+    def finish(self, trace: Trace) -> Trace:
+        """The state after the call."""
+        machine = self.machine
+        trace.result = machine.result(self.cpu)
+        trace.registers = {name: self.cpu.get(name) for name in self.arch.registers.visible}
+        trace.memory = [bytes(r.bytes) for r in machine.memory.regions if not r.executable]
+        return trace
+
+    def changed_memory(self, before: Trace, after: Trace) -> Iterator[tuple[int, int, int]]:
+        """Address, old and new value of each byte that differs."""
+        regions = [region for region in self.machine.memory.regions if not region.executable]
+        for region, old, new in zip(regions, before.memory, after.memory, strict=True):
+            if old != new:
+                differing = (n for n in range(region.size) if old[n] != new[n])
+                yield from ((region.base + n, old[n], new[n]) for n in differing)
+
+    def _error(self, stop: object, pc: int) -> GuestError:
+        if isinstance(stop, Fault):
+            name = self.module.external_at(stop.address) if self.module is not None else None
+            if name is not None:
+                return GuestError(
+                    f"{self._at(pc)}: needs {name!r}, which the file does not define; expected a leaf function"
+                )
+            hint = "; text cannot be written" if stop.access == "write" else ""
+            return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}: expected memory of the image{hint}")
+        kind = stop.kind.value if isinstance(stop, Trap) else str(stop)
+        return GuestError(f"{self._at(pc)}: trap ({kind}): expected code that needs no operating system")
+
+    def _at(self, addr: int) -> str:
+        found = self.machine.image.symbol_at(addr)
+        return f"{found[0].name}+{found[1]:#x}" if found else f"{addr:#x}"
