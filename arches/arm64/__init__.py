@@ -8,7 +8,7 @@ from arches.arm64 import isa, kprobes
 from arches.arm64.breaks import KPROBE_BREAK, may_change_live
 from arches.arm64.relocations import RELOCATIONS
 from arches.arm64.simulate import ACTIONS, FIXED
-from arches.arm64.verdict import decide, decide_fixed
+from arches.arm64.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant

@@ -8,7 +8,7 @@ from arches.csky import isa, kprobes
 from arches.csky.accesses import memory_operands
 from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import ACTIONS, FIXED
-from arches.csky.verdict import decide
+from arches.csky.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant
@@ -48,6 +48,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: kprobes.USR_BKPT,
     memory_operands=memory_operands,
+    rules=RULES,
     relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,

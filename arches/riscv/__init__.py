@@ -8,7 +8,7 @@ from arches.riscv import isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
 from arches.riscv.simulate import ACTIONS, FIXED
-from arches.riscv.verdict import decide
+from arches.riscv.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant

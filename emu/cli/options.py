@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli import explore_commands, list_command, opcode_command, step_command, transparent_command
+from emu.cli import (
+    explore_commands,
+    list_command,
+    opcode_command,
+    probe_all_command,
+    step_command,
+    sweep_command,
+    transparent_command,
+)
 from emu.cli.arguments import Parser
 
 
@@ -12,7 +20,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="trapline",
         description="A laboratory for kernel probes: real guest code, real breakpoint words, every interleaving.",
-        epilog="exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input",
+        epilog="exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 130 interrupted (what"
+        " was done by then is printed)",
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -20,5 +29,7 @@ def parser() -> argparse.ArgumentParser:
     explore_commands.add(commands)
     opcode_command.add(commands)
     step_command.add(commands)
+    probe_all_command.add(commands)
+    sweep_command.add(commands)
     transparent_command.add(commands)
     return top

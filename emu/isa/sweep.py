@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,7 +79,8 @@ class SweepReport:
     """Counts by row name, 0 included; `differing` is how many words differ.
 
     `seconds` and `words_per_second` are of this run. `resumed` counts the chunks that the journal already had,
-    `retried` those that were lost with a worker and tried again.
+    `retried` those that were lost with a worker and tried again. `words` is how many the counts are of, fewer
+    than the job's if it was interrupted.
     """
 
     counts: dict[str, int]
@@ -86,6 +89,7 @@ class SweepReport:
     words_per_second: float
     resumed: int
     retried: int
+    words: int
 
 
 def sweep(
@@ -98,21 +102,23 @@ def sweep(
 
     `executors` makes an executor, and another one when the first is broken (None: all in this process). `progress` is
     told the numbers of words done and of all. `journal` is a file that remembers the finished chunks; if it is there,
-    the sweep goes on from it. UsageError for a journal of another job, WorkerError when workers are lost again and
-    again.
+    the sweep goes on from it. An interrupt (^C) gives the report of what is done. UsageError for a journal of another
+    job, WorkerError when workers are lost again and again.
     """
     rules = _maps(job)[0].rules  # an unusable table is reported here and not by a worker
     record = Journal.open(journal, job.name, {chunk: len(job.blocks(chunk)) * BLOCK for chunk in range(job.chunks)})
     resumed, words_before, started = len(record.done), record.words, time.perf_counter()
-    tell = progress or (lambda _done, _all: None)
+    tell, retried = progress or (lambda _done, _all: None), 0
     tell(words_before, job.words)
-    retried = _finish(job, executors, record, tell)
+    with suppress(KeyboardInterrupt):
+        retried = _finish(job, executors, record, tell)
     seconds = time.perf_counter() - started
     counts = Counter({rule.name: 0 for rule in rules})
     for result in record.done.values():
         counts.update(result.counts)
     differing = sum(result.differing for result in record.done.values())
-    return SweepReport(dict(counts), differing, seconds, (job.words - words_before) / seconds, resumed, retried)
+    speed = (record.words - words_before) / seconds
+    return SweepReport(dict(counts), differing, seconds, speed, resumed, retried, record.words)
 
 
 def sweep_chunk(job: SweepJob, chunk: int) -> ChunkResult:
@@ -134,7 +140,12 @@ def sweep_halfwords(job: SweepJob, halfwords: Iterable[int]) -> tuple[dict[str, 
 
 def processes(count: int) -> Executors:
     """Executors of `count` processes on this machine; spawned, because a fork copies locks that threads hold."""
-    return lambda: ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return lambda: ProcessPoolExecutor(count, spawn, initializer=_leave_interrupts_to_the_parent)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)  # a worker gets one chunk of a job after the other

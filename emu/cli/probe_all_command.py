@@ -1,0 +1,79 @@
+"""`trapline probe-all`: one function, with a probe on every instruction."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+import arches
+from emu.cli.arguments import Commands, command
+from emu.cli.output import ProgressLine, print_json, table
+from emu.errors import UsageError
+from emu.isa.site import parse_release
+from emu.machine.elf_file import ElfFile
+from emu.machine.guest_call import Argument
+from emu.scenarios.probe_all import ProbeAll, Report, variant_of
+
+BYTES, TEXT = "hex:", "str:"
+
+
+def add(commands: Commands) -> None:
+    example = "trapline probe-all crc7.ko crc7_be 0 str:trapline 8 --arch mips"
+    help_text = "call a function, then again with a probe on every instruction: is the outcome the same?"
+    parser = command(commands, "probe-all", help_text, example, probe_all)
+    parser.add_argument("elf", metavar="ELF", help="a static program or a module (.ko) of that machine")
+    parser.add_argument("function", metavar="FUNCTION", help="a name, or an address")
+    arguments = f"integers, or {BYTES}0102 and {TEXT}text for the address of such bytes"
+    parser.add_argument("arguments", nargs="*", metavar="ARG", help=arguments)
+    parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
+    parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
+    parser.add_argument("--version", metavar="RELEASE", help="the rules of a release; default: the variant's")
+
+
+def probe_all(options: argparse.Namespace) -> int:
+    arch = arches.load(options.arch)
+    variant = variant_of(arch, options.variant)
+    if options.version is not None:
+        variant = replace(variant, release=parse_release(options.version))
+    arguments = [argument(text) for text in options.arguments]
+    job = ProbeAll(arch, variant, ElfFile.load(options.elf), options.function, arguments)
+    line = ProgressLine(f"probe-all {options.function}")
+    report = job.run(lambda done, of: line.show(f"{done} of {of} instructions", done / of))
+    line.done()
+    if options.json:
+        head = {"schema": "trapline.probe-all/1", "arch": arch.name, "elf": options.elf, "function": options.function}
+        print_json({**head, "variant": variant.name, "version": options.version, **report.json()})
+    else:
+        print_report(report)
+    return 0 if report.same else 1
+
+
+def argument(text: str) -> Argument:
+    """An integer in any of C's bases, or bytes; UsageError."""
+    try:
+        if text.startswith(TEXT):
+            return text.removeprefix(TEXT).encode()
+        return bytes.fromhex(text.removeprefix(BYTES)) if text.startswith(BYTES) else int(text, 0)
+    except ValueError:
+        raise UsageError(f"argument {text!r}: expected an integer, {BYTES}0102 or {TEXT}text") from None
+
+
+def print_report(report: Report) -> None:
+    rows = []
+    for site in report.sites:
+        opcode = site.line.opcode
+        place = f"{site.line.symbol.name if site.line.symbol else ''}+{site.line.offset:#x}"
+        hits = "-" if site.refused is not None else f"{site.alone} {site.together}"
+        rows.append([place, opcode.word, opcode.text, str(site.executed), hits, site.refused or ""])
+    print(table(("where", "word", "instruction", "executed", "hits: alone, together", "refused"), rows))
+    probed = sum(site.refused is None for site in report.sites)
+    print(
+        f"\n{', '.join(report.functions)}: {report.executed} instructions executed, result {report.result:#x}; "
+        f"{probed} of {len(report.sites)} instructions probed"
+    )
+    for found in report.differences:
+        where = f"probe at {found.address:#x}" if found.address is not None else "all probes"
+        print(f"{where}: {found.what}: expected {found.expected}, found {found.found}")
+    if report.registers:
+        print(f"registers that were otherwise at the end: {', '.join(report.registers)}")
+    print("the same with and without probes" if report.same else f"{len(report.differences)} differences")

@@ -1,0 +1,150 @@
+"""`trapline sweep`: the kernel's verdict on every word there is."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import arches
+from emu.cli.arguments import Commands, command, positive
+from emu.cli.opcode_command import add_rules
+from emu.cli.output import ProgressLine, print_json, table
+from emu.errors import UsageError
+from emu.isa.cluster import cluster
+from emu.isa.opcode import known_features
+from emu.isa.rules import Rule
+from emu.isa.site import parse_release
+from emu.isa.sweep import Executors, SweepJob, SweepReport, processes, sweep, sweep_halfwords
+from emu.isa.wordmap import Difference
+
+Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
+
+
+def add(commands: Commands) -> None:
+    example = "trapline sweep arm64 --version 6.1 --against 6.13 --resume arm64.journal"
+    parser = command(commands, "sweep", "the verdict on every word there is", example, sweep_words)
+    parser.add_argument("arch", metavar="ARCH")
+    add_rules(parser)
+    parser.add_argument("--against", metavar="RELEASE", help="a later release, to list the words that differ")
+    parser.add_argument("--list", "--limit-list", type=positive, default=20, metavar="N", help="how many of them; default 20")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: every core")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler to give the work to")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="remembers what is done, to go on from there")
+
+
+def sweep_words(options: argparse.Namespace) -> int:
+    arch = arches.load(options.arch)
+    job = job_of(options, arch)
+    line = ProgressLine(f"sweep {arch.name}")
+    with workers(options) as executors:
+        report = sweep(job, executors, lambda done, of: line.show(f"{done} of {of} words", done / of), options.resume)
+    line.done()
+    halves, differing_halves = halfwords(arch, job)
+    differing = [*differing_halves, *islice(map(as_row, job.differences()), options.list)][: options.list]
+    if options.json:
+        print_json(as_json(options, arch, job, report, halves, differing))
+    else:
+        print_report(job, report, halves, differing, len(differing_halves))
+    return 0
+
+
+def job_of(options: argparse.Namespace, arch: arches.AnyArch) -> SweepJob:
+    """What is asked; UsageError for an architecture whose instructions are not words."""
+    if arch.rules is None:
+        raise UsageError(f"sweep {arch.name}: its instructions are not words; expected another architecture")
+    first = parse_release(options.version) if options.version is not None else None
+    releases: Any = (first,)
+    if options.against is not None:
+        releases = (first, parse_release(options.against))
+    return SweepJob(arch.rules, releases, known_features(arch, options.feature), actions=True)
+
+
+@contextmanager
+def workers(options: argparse.Namespace) -> Iterator[Executors | None]:
+    """Where the work goes: a cluster, processes, or here if one is enough."""
+    if options.cluster is not None:
+        with cluster(options.cluster) as executors:
+            yield executors
+    else:
+        with nullcontext():
+            yield processes(options.jobs) if options.jobs > 1 else None
+
+
+def halfwords(arch: arches.AnyArch, job: SweepJob) -> tuple[dict[str, int], Differing]:
+    """The 16-bit space, where there is one: those halfwords that are whole instructions."""
+    if min(arch.insn_sizes) != 2:
+        return {}, []
+    whole = [half for half in range(1 << 16) if arch.insn_size(half.to_bytes(2, "little") + b"\0\0") == 2]
+    counts, differing = sweep_halfwords(job, whole)
+    return counts, [(f"{half:#06x}", old, new) for half, old, new in differing]
+
+
+def as_row(difference: Difference) -> tuple[str, str, str]:
+    """Words that two releases judge differently: a range of upper halves, each with a range of lower ones."""
+    (high, higher), (low, lower) = difference.upper, difference.lower
+    first, last = f"{high:04x}{low:04x}", f"{higher:04x}{lower:04x}"
+    if first == last:
+        return f"0x{first}", difference.old, difference.new
+    if high == higher or (low, lower) == (0, 0xFFFF):
+        return f"0x{first}..0x{last}", difference.old, difference.new
+    return f"0x{first}..0x{last}, low halves {low:04x}..{lower:04x}", difference.old, difference.new
+
+
+def as_json(
+    options: argparse.Namespace,
+    arch: arches.AnyArch,
+    job: SweepJob,
+    report: SweepReport,
+    halves: dict[str, int],
+    differing: Differing,
+) -> dict[str, Any]:
+    return {
+        "schema": "trapline.sweep/1",
+        "arch": arch.name,
+        "version": options.version,
+        "against": options.against,
+        "words": report.words,
+        "complete": report.words == job.words,
+        "rows": report.counts,
+        "verdicts": by_verdict(job, report.counts),
+        "halfwords": halves,
+        "differing": report.differing,
+        "differences": [{"words": words, "old": old, "new": new} for words, old, new in differing],
+        "words_per_second": round(report.words_per_second),
+    }
+
+
+def by_verdict(job: SweepJob, counts: dict[str, int]) -> dict[str, int]:
+    """How many words are refused, simulated and stepped."""
+    verdicts = {rule.name: rule.verdict.value for rule in rules_of(job)}
+    totals = dict.fromkeys(("reject", "simulate", "step"), 0)
+    for name, count in counts.items():
+        totals[verdicts[name]] += count
+    return totals
+
+
+def rules_of(job: SweepJob) -> tuple[Rule, ...]:
+    return job.table.in_force(job.releases[-1], job.features)
+
+
+def print_report(
+    job: SweepJob, report: SweepReport, halves: dict[str, int], differing: Differing, halves_differing: int
+) -> None:
+    header = ["row", "verdict", "words", *(["16-bit ones"] if halves else [])]
+    rows = [
+        [rule.name, rule.verdict.value, str(report.counts[rule.name]), *([str(halves[rule.name])] if halves else [])]
+        for rule in {rule.name: rule for rule in rules_of(job)}.values()
+    ]
+    print(table(header, rows))
+    totals = ", ".join(f"{verdict} {count}" for verdict, count in by_verdict(job, report.counts).items())
+    print(f"\n{report.words} words: {totals}; {report.words_per_second / 1e6:.0f} million a second")
+    if report.words != job.words:
+        print(f"not complete: interrupted, {job.words - report.words} words are not counted")
+    if len(job.releases) > 1:
+        print(f"{report.differing} words and {halves_differing} halfwords differ between the two releases")
+        print(table(("words", "before", "after"), differing))
