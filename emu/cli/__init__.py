@@ -6,15 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from emu.cli.options import parser
 from emu.cli.status import BAD_INPUT, DONE, INTERRUPTED
 from emu.errors import TraplineError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status (see `emu.cli.status`)."""
-    options = parser().parse_args(arguments)
     try:
+        from emu.cli.options import parser  # not above: it takes a moment, in which ^C must not show a traceback
+
+        options = parser().parse_args(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
         return status

@@ -171,7 +171,8 @@ def print_comparison(cells: Sequence[Cell]) -> None:
         rows = same_rows_once(comparison_rows(here, archs))
         print(f"{scenario}\n{table(('variant', 'patching', 'preempt', *archs), rows)}\n")
     total = sum(cell.report.executions for cell in cells)
-    whole = "every interleaving" if all(cell.report.complete for cell in cells) else "not all interleavings"
+    complete = cells and all(cell.report.complete for cell in cells)
+    whole = "every interleaving" if complete else "not all interleavings"
     print(f"{len(cells)} cells, {total} executions, {whole}; outcome! always, outcome sometimes, others never")
 
 

@@ -61,11 +61,11 @@ def timeline(events: Sequence[Event], cpus: int) -> str:
 class ProgressLine:
     """A line on standard error that is rewritten in place; nothing unless that is a terminal."""
 
-    def __init__(self, what: str, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, what: str, stream: TextIO | None = None) -> None:
         self._what = what
-        self._stream = stream
+        self._stream = stream or sys.stderr
         self._start = time.monotonic()
-        self._shown = stream.isatty()
+        self._shown = self._stream.isatty()
 
     def show(self, text: str, fraction: float) -> None:
         if not self._shown:

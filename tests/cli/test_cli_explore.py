@@ -1,0 +1,328 @@
+"""`list`, `run`, `explore`, `compare` and `decide`: what they print, as text and as JSON, and their exit statuses."""
+
+import json
+import re
+
+import pytest
+
+import arches
+from emu.cli import main
+from emu.cli.options import parser
+from emu.explore.schedule import format_schedule, parse_schedule
+from emu.kernel.kernel import OUTCOMES
+
+NAMES = ["hit", "missed", "claimed", "passed-on", "oops", "livelock", "deadlock", "wrong-result", "unpredictable"]
+SETTINGS = {"scenario", "arch", "variant", "patching", "preempt", "cpus", "views"}
+CELL = SETTINGS | {"schema", "complete", "bound", "executions", "outcomes"}
+RACE = ["unregister_vs_hit", "--arch", "arm64", "--variant", "mainline", "--patching", "live"]
+
+
+@pytest.fixture
+def trapline(capsys):
+    """Run the command line in this process: exit status, standard output, standard error."""
+
+    def run(*arguments):
+        status = main(arguments)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def answer(trapline):
+    """The JSON object that a command prints, which is all that it prints."""
+
+    def run(*arguments, status=0):
+        found, out, err = trapline(*arguments, "--json")
+        assert (found, err) == (status, "")
+        return json.loads(out)
+
+    return run
+
+
+def check_cell(cell):
+    assert set(cell) == CELL
+    assert cell["schema"] == "trapline.explore/1"
+    assert list(cell["outcomes"]) == NAMES
+    for outcome in cell["outcomes"].values():
+        assert set(outcome) == {"frequency", "count", "witness"}
+        never = outcome["frequency"] == "never"
+        always = outcome["frequency"] == "always"
+        assert never == (outcome["count"] == 0) == (outcome["witness"] is None)
+        assert always == (outcome["count"] == cell["executions"])
+
+
+# list
+
+
+def test_list_as_json(answer):
+    found = answer("list")
+    assert set(found) == {"schema", "archs", "scenarios", "variants", "outcomes"}
+    assert found["schema"] == "trapline.list/1"
+    assert [arch["name"] for arch in found["archs"]] == ["arm64", "csky", "loongarch", "mips", "riscv", "x86"]
+    assert [outcome["name"] for outcome in found["outcomes"]] == NAMES == list(OUTCOMES)
+    for variant in found["variants"]:
+        assert set(variant) == {"arch", "name", "release", "patching", "title"}
+    for scenario in found["scenarios"]:
+        assert scenario["question"].endswith("?")
+    names = {scenario["name"] for scenario in found["scenarios"]}
+    assert names >= {
+        *("unregister_vs_hit", "register_vs_hit", "foreign_break", "foreign_break_gas", "foreign_removed"),
+        *("two_cpus_hit", "nested_probe", "reregister_vs_hit"),
+    }
+
+
+@pytest.mark.parametrize("what", ["archs", "scenarios", "variants", "outcomes"])
+def test_list_one_kind(trapline, answer, what):
+    found = answer("list", what)
+    assert set(found) == {"schema", what}
+    status, out, _ = trapline("list", what)
+    assert status == 0
+    for row in found[what]:
+        assert re.search(rf"^{row['name']}\b|^\w+ +{row['name']}\b", out, re.MULTILINE)
+
+
+def test_every_architecture_has_the_variants_that_can_be_asked_for(answer):
+    for arch in answer("list", "archs")["archs"]:
+        assert {"seed", "mainline", "recheck", "no-recheck"} <= set(arch["variants"])
+        assert {"live", "stop_machine"} <= set(arch["patchings"])
+
+
+# explore
+
+
+def test_explore_as_json(answer):
+    cell = answer("explore", *RACE)
+    check_cell(cell)
+    settings = {key: cell[key] for key in SETTINGS}
+    assert settings == {
+        "scenario": "unregister_vs_hit",
+        "arch": "arm64",
+        "variant": "mainline",
+        "patching": "live",
+        "preempt": "none",
+        "cpus": 2,
+        "views": "coherent",
+    }
+    assert (cell["complete"], cell["bound"]) == (True, None)
+    assert cell["outcomes"]["oops"]["frequency"] == "sometimes"
+    assert cell["outcomes"]["claimed"] == {"frequency": "never", "count": 0, "witness": None}
+
+
+def test_defaults_are_filled_in(answer):
+    """mainline, and the patching that this kernel uses by itself; aliases are resolved."""
+    cell = answer("explore", "foreign_break", "--arch", "aarch64")
+    assert (cell["arch"], cell["variant"], cell["patching"]) == ("arm64", "mainline", "stop_machine")
+    cell = answer("explore", "foreign_break", "--arch", "mips", "--cpus", "1")
+    assert (cell["patching"], cell["cpus"]) == ("live", 1)
+
+
+def test_bounds_and_limits_are_said(answer, trapline):
+    whole = answer("explore", *RACE)
+    bounded = answer("explore", *RACE, "--bound", "1")
+    assert (bounded["bound"], bounded["complete"]) == (1, True)
+    assert bounded["executions"] < whole["executions"]
+    limited = answer("explore", *RACE, "--limit", "5")
+    assert (limited["executions"], limited["complete"], limited["bound"]) == (5, False, None)
+    assert "1 preemptions" in trapline("explore", *RACE, "--bound", "1")[1]
+    assert "not complete, stopped at the limit of 5" in trapline("explore", *RACE, "--limit", "5")[1]
+
+
+def test_explore_as_a_table(trapline, answer):
+    cell = answer("explore", *RACE)
+    status, out, err = trapline("explore", *RACE)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["outcome", "frequency", "executions", "shortest", "witness"]
+    seen = {name: one for name, one in cell["outcomes"].items() if one["count"]}
+    rows = [re.split(r" {2,}", line) for line in lines[2 : 2 + len(seen)]]
+    assert rows == [[name, one["frequency"], str(one["count"]), one["witness"]] for name, one in seen.items()]
+    assert lines[2 + len(seen)] == "never: " + ", ".join(name for name in NAMES if name not in seen)
+    assert lines[3 + len(seen)] == f"{cell['executions']} executions: every interleaving"
+    assert "\x1b" not in out
+
+
+def test_timelines_of_witnesses(trapline, answer):
+    witness = answer("explore", *RACE)["outcomes"]["oops"]["witness"]
+    _, out, _ = trapline("explore", *RACE, "--timeline")
+    assert f"oops: {witness}\n" in out
+    assert "die: Oops - BRK #0x4 at probe_me" in out
+
+
+@pytest.mark.parametrize(
+    ("expected", "status"),
+    [
+        (["oops=sometimes"], 0),
+        (["oops=sometimes", "hit=sometimes", "deadlock=never"], 0),
+        (["oops=never"], 1),
+        (["oops=always"], 1),
+        (["hit=always", "oops=sometimes"], 1),
+    ],
+)
+def test_expectations(trapline, expected, status):
+    options = [part for text in expected for part in ("--expect", text)]
+    found, out, err = trapline("explore", *RACE, *options)
+    assert found == status
+    assert out.startswith("outcome")  # the result is printed all the same
+    if status:
+        assert re.fullmatch(r"trapline: unregister_vs_hit arm64 mainline live .*: \w+ is \w+, expected \w+\n", err)
+
+
+# run
+
+
+def test_run_as_json(answer):
+    run = answer("run", *RACE)
+    assert set(run) == SETTINGS | {"schema", "schedule", "outcomes", "timeline"}
+    assert (run["schema"], run["arch"]) == ("trapline.run/1", "arm64")
+    assert run["outcomes"] == [name for name in NAMES if name in run["outcomes"]]
+    assert all(set(event) == {"cpu", "text"} for event in run["timeline"])
+
+
+def test_a_witness_that_is_pasted_gives_its_outcome(answer):
+    for name, one in answer("explore", *RACE)["outcomes"].items():
+        if one["witness"] is not None:
+            run = answer("run", *RACE, "--schedule", one["witness"])
+            assert name in run["outcomes"]
+            assert run["schedule"] == one["witness"]
+
+
+def test_without_a_schedule_whoever_runs_goes_on(answer):
+    run = answer("run", *RACE)
+    schedule = parse_schedule(run["schedule"])
+    assert schedule[0] == "cpu0"
+    assert answer("run", *RACE, "--schedule", run["schedule"]) == run
+
+
+def test_the_same_seed_is_the_same_run_and_can_be_replayed(answer):
+    runs = [answer("run", *RACE, "--seed", str(seed)) for seed in range(8)]
+    assert runs == [answer("run", *RACE, "--seed", str(seed)) for seed in range(8)]
+    assert len({run["schedule"] for run in runs}) > 1
+    for run in runs:
+        assert format_schedule(parse_schedule(run["schedule"])) == run["schedule"]
+        assert answer("run", *RACE, "--schedule", run["schedule"]) == run
+
+
+def test_a_timeline_has_a_column_for_each_cpu(trapline, answer):
+    witness = answer("explore", *RACE)["outcomes"]["oops"]["witness"]
+    status, out, err = trapline("run", *RACE, "--schedule", witness)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["cpu0", "cpu1"]
+    column = lines[0].index("cpu1")
+    assert any(line.startswith("probe_me: brk #4") for line in lines)  # what CPU 0 fetches
+    assert any(line.startswith("trap: break at probe_me") for line in lines)
+    store = next(line for line in lines if "store text[probe_me]" in line)
+    assert store.index("store") == column  # CPU 1 puts the word back
+    assert f"schedule: {witness}" in lines
+    assert "outcomes: oops" in out
+
+
+# compare and decide
+
+
+def test_compare_as_json(answer):
+    found = answer("compare", "foreign_break", "nested_probe", "--arch", "arm64", "riscv", "--patching", "live")
+    assert set(found) == {"schema", "cells"}
+    assert found["schema"] == "trapline.compare/1"
+    for cell in found["cells"]:
+        check_cell(cell)
+    expected = [
+        (scenario, arch, variant, preempt)
+        for scenario in ("foreign_break", "nested_probe")
+        for arch in ("arm64", "riscv")
+        for variant in arches.load(arch).port.variants
+        for preempt in ("none", "full")
+    ]
+    order = [(cell["scenario"], cell["arch"], cell["variant"], cell["preempt"]) for cell in found["cells"]]
+    assert order == expected
+
+
+def test_compare_puts_architectures_side_by_side(trapline):
+    options = ("--arch", "arm64", "mips", "riscv", "--patching", "live", "--variant", "mainline", "--preempt", "none")
+    status, out, err = trapline("compare", "foreign_break", *options)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "foreign_break"
+    assert lines[1].split() == ["variant", "patching", "preempt", "arm64", "mips", "riscv"]
+    assert lines[3].split() == ["mainline", "live", "none", "oops!", "passed-on!", "passed-on!"]
+    assert lines[4].split() == ["oops!", "oops!"]
+    assert lines[-1].startswith("3 cells, 3 executions, every interleaving")
+
+
+def test_a_scenario_that_an_architecture_cannot_have_has_no_cell_there(answer):
+    found = answer("compare", "foreign_break_gas", "--arch", "all", "--variant", "mainline", "--preempt", "none")
+    assert {cell["arch"] for cell in found["cells"]} == {"mips"}
+
+
+def test_compare_with_expectations(trapline):
+    options = ["foreign_break", "--arch", "arm64", "--variant", "seed", "mainline", "--preempt", "none"]
+    assert trapline("compare", *options, "--expect", "deadlock=never")[0] == 0
+    status, _, err = trapline("compare", *options, "--expect", "oops=never")
+    assert status == 1
+    wrong = [line for line in err.splitlines() if line]
+    assert len(wrong) == 2  # mainline, under two policies; seed never dies
+    assert all(" arm64 mainline " in line for line in wrong)
+
+
+def test_decide_as_json(answer):
+    found = answer("decide", "recheck", "--arch", "mips", "--patching", "live", "--preempt", "none")
+    assert set(found) == {"schema", "check", "verdicts"}
+    assert (found["schema"], found["check"]) == ("trapline.decide/1", "recheck")
+    (verdict,) = found["verdicts"]
+    keys = {"arch", "patching", "preempt", "verdict", "sufficient", "without", "with", "foreign"}
+    assert set(verdict) == keys
+    assert (verdict["arch"], verdict["patching"], verdict["preempt"]) == ("mips", "live", "none")
+    assert (verdict["verdict"], verdict["sufficient"]) == ("needed", False)
+    check_cell(verdict["without"])
+    check_cell(verdict["with"])
+    assert (verdict["without"]["variant"], verdict["with"]["variant"]) == ("no-recheck", "recheck")
+    foreign = {one["scenario"]: one["verdict"] for one in verdict["foreign"]}
+    assert foreign == {"foreign_break": "redundant", "foreign_break_gas": "harmful", "foreign_removed": "harmful"}
+    assert all(set(one) == keys - {"foreign"} | {"scenario"} for one in verdict["foreign"])
+
+
+def test_decide_as_a_table_with_interleavings_that_can_be_run(trapline, answer):
+    _, out, _ = trapline("decide", "recheck", "--arch", "mips", "--patching", "live", "--preempt", "none")
+    row = ["mips", "live", "none", "needed", "no", "foreign_break_gas, foreign_removed"]
+    assert row in [re.split(r" {2,}", line) for line in out.splitlines()]
+    claims = re.findall(
+        r"^(\S+) --arch (\S+) --variant (\S+) --patching (\S+) \(preempt (\S+)\) (.*): (.*)$", out, re.M
+    )
+    assert {(scenario, claim) for scenario, *_, claim, _ in claims} == {
+        ("unregister_vs_hit", "dies without the check"),
+        ("unregister_vs_hit", "needed: claimed with it"),
+        ("unregister_vs_hit", "dies even with it"),
+        ("foreign_break_gas", "harmful: claimed with it"),
+        ("foreign_removed", "harmful: claimed with it"),
+    }
+    for scenario, arch, variant, patching, preempt, claim, schedule in claims:
+        options = ["--variant", variant, "--patching", patching, "--preempt", preempt, "--schedule", schedule]
+        outcomes = answer("run", scenario, "--arch", arch, *options)["outcomes"]
+        assert ("claimed" if "claimed" in claim else "oops") in outcomes
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", ["list", "run", "explore", "compare", "decide"])
+def test_help_has_an_example_that_works(trapline, capsys, command):
+    """Those that take long are only parsed."""
+    with pytest.raises(SystemExit) as exit:
+        main([command, "--help"])
+    assert exit.value.code == 0
+    (example,) = re.findall(r"^ {2}trapline (.*)$", capsys.readouterr().out, re.M)
+    if command in ("compare", "decide"):
+        parser().parse_args(example.split())
+    else:
+        assert trapline(*example.split())[0] == 0
+
+
+def test_the_exit_statuses_are_in_the_help(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert exit.value.code == 0
+    for status in ("0 done", "1 a verdict contradicts --expect", "2 bad usage or bad input", "130 interrupted"):
+        assert status in text
