@@ -7,6 +7,7 @@ the address only and are cached.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from emu.errors import DecodeError
 
 LEGACY_PREFIXES = frozenset(b"\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x66\x67")  # Intel SDM vol. 2A, 2.1.1
 VEX_LENGTHS = {0xC5: 2, 0xC4: 3, 0x62: 4}  # two-byte VEX, three-byte VEX, EVEX; this is 64-bit mode
+SKIPPED = ".byte"  # what Capstone calls bytes that are no instruction
 ESCAPES = (0x38, 0x3A)  # second opcode byte of the three-byte maps
 
 
@@ -31,12 +33,16 @@ class Decoder:
 X86_64 = Decoder("X86", ("64",))
 
 
-@cache
-def _engine(decoder: Decoder) -> Any:
+def _open(decoder: Decoder) -> Any:
     mode = 0
     for name in decoder.modes:
         mode |= getattr(capstone, f"CS_MODE_{name}")
-    engine = capstone.Cs(getattr(capstone, f"CS_ARCH_{decoder.arch}"), mode)
+    return capstone.Cs(getattr(capstone, f"CS_ARCH_{decoder.arch}"), mode)
+
+
+@cache
+def _engine(decoder: Decoder) -> Any:
+    engine = _open(decoder)
     engine.detail = True
     return engine
 
@@ -56,6 +62,23 @@ def disassemble(decoder: Decoder, insn: bytes, addr: int) -> str:
     if found is None:
         raise DecodeError(f"bytes {insn.hex()} at {addr:#x}: no {decoder.arch} instruction")
     return f"{found.mnemonic} {found.op_str}".rstrip()
+
+
+@cache
+def _scanner(decoder: Decoder) -> Any:
+    engine = _open(decoder)
+    engine.skipdata = True
+    return engine
+
+
+def disassemble_words(decoder: Decoder, words: Sequence[int]) -> list[str | None]:
+    """The text of each of many 4-byte words (None: no instruction) of an ISA that has no other size; not cached.
+
+    Each word is disassembled at 4 times its index, since PC-relative operands are shown as addresses.
+    """
+    code = b"".join(word.to_bytes(4, "little") for word in words)
+    found = _scanner(decoder).disasm_lite(code, 0)
+    return [None if mnemonic == SKIPPED else f"{mnemonic} {text}".rstrip() for _, _, mnemonic, text in found]
 
 
 @lru_cache(maxsize=1 << 16)

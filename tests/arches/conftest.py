@@ -2,90 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from emu.isa.arch import RegisterFile
-from emu.machine.cpu import Cpu
-from emu.machine.frame import PtRegs
-from emu.machine.memory import Memory
-
-Simulate = Callable[[PtRegs, int, int], None]
-
-
-@dataclass
-class InPlace:
-    """One CPU with text at [base, base+size), in whose middle instructions are put at `addr`."""
-
-    make_cpu: Callable[[int, Memory], Cpu]
-    registers: RegisterFile
-    base: int
-    size: int = 0x1000
-    seed: int = 1
-    addr: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-        self.memory = Memory()
-        self.memory.add("text", self.base, self.size, executable=True)
-        self.memory.write(self.base, self.random.randbytes(self.size))
-        self.addr = self.base + self.size // 2
-        self.cpu = self.make_cpu(0, self.memory)
-        self.cpu.sync_icache(self.base, self.size)
-        self.regs = PtRegs(self.cpu, self.memory, self.registers.status)
-
-    def put(self, insn: bytes) -> None:
-        self.memory.write(self.addr, insn)
-        self.cpu.sync_icache(self.addr, len(insn))
-
-    def values(self) -> list[int]:
-        """A few values that random registers are drawn from: few, so that some are equal."""
-        top, bits = 1 << self.registers.bits, self.registers.bits
-        edges = [0, 1, 2, top - 1, top - 2, top // 2, top // 2 - 1, 1 << (bits // 2), top - (1 << (bits // 2))]
-        near = [self.addr + self.random.randrange(-64, 64) & ~1 for _ in range(4)]
-        return self.random.sample([*edges, *near, *(self.random.randrange(top) for _ in range(8))], 5)
-
-    def random_state(self, values: list[int] | None = None) -> dict[str, int]:
-        drawn = values or self.values()
-        state = {name: self.random.choice(drawn) for name in self.registers.gpr}
-        state |= {name: self.random.getrandbits(1) for name in self.registers.flags}
-        if self.registers.zero is not None:
-            state[self.registers.gpr[self.registers.zero]] = 0
-        return state
-
-    def load(self, state: Mapping[str, int]) -> None:
-        for name, value in state.items():
-            self.cpu.set(name, value)
-        self.cpu.pc = self.addr
-
-    def result(self) -> dict[str, int]:
-        return {name: self.cpu.get(name) for name in (*self.registers.gpr, *self.registers.flags, "pc")}
-
-    def executed(self, state: Mapping[str, int]) -> dict[str, int]:
-        """Registers and pc after one step of what was put, from this state; it must complete."""
-        self.load(state)
-        stop = self.cpu.step()
-        assert stop is None, f"{stop} instead of completion, from {state}"
-        return self.result()
-
-    def simulated(self, routine: Simulate, insn: int, state: Mapping[str, int]) -> dict[str, int]:
-        """Registers and pc after the routine, from the same state."""
-        self.load(state)
-        routine(self.regs, insn, self.addr)
-        return self.result()
-
-    def check(self, routine: Simulate, word: int, insn: bytes, state: Mapping[str, int] | None = None) -> None:
-        """Hold the routine against the CPU on one instruction, from a random state unless one is given."""
-        state = state or self.random_state()
-        self.put(insn)
-        simulated = self.simulated(routine, word, state)
-        executed = self.executed(state)
-        differing = {name: (executed[name], simulated[name]) for name in executed if executed[name] != simulated[name]}
-        assert not differing, f"{word:#x} at {self.addr:#x}: (executed, simulated) {differing} from {state}"
+from tools.in_place import InPlace
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from emu.errors import DecodeError
-from emu.isa.capstone_text import Decoder, Operand, decode, decode_x86, disassemble, insn_length
+from emu.isa.capstone_text import Decoder, Operand, decode, decode_x86, disassemble, disassemble_words, insn_length
 
 ARM64 = Decoder("ARM64", ("ARM",))
 MIPS = Decoder("MIPS", ("MIPS32",))
@@ -116,3 +116,10 @@ def test_operands() -> None:
     assert found.operands[0] == Operand("w0")
     assert replace(found.operands[1], reads=False) == Operand("x1", 0, True, "w2", 4, "sxtw")
     assert decode(ARM64, b"\xff" * 4, 0) is None
+
+
+def test_many_words() -> None:
+    texts = disassemble_words(ARM64, [0xD65F03C0, 0xFFFFFFFF, 0x14000000, 0xD503201F])
+    assert texts == ["ret", None, "b #8", "nop"]
+    assert disassemble_words(ARM64, []) == []
+    assert disassemble(ARM64, bytes.fromhex("c0035fd6"), 0) == "ret"  # the other decoder is as it was
