@@ -8,7 +8,7 @@ from arches.csky import isa, kprobes
 from arches.csky.accesses import memory_operands
 from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import ACTIONS, FIXED
-from arches.csky.verdict import RULES, decide
+from arches.csky.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant
@@ -31,6 +31,7 @@ MENDED = replace(
     title="what if: newest, with do_trap_illinsn's test, the slot, the C flag and the simulations mended",
     actions={**ACTIONS, **FIXED},
     options=frozenset({kprobes.FIXED}),
+    decide=decide_fixed,
 )
 
 ARCH = Arch(
@@ -48,7 +49,6 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: kprobes.USR_BKPT,
     memory_operands=memory_operands,
-    rules=RULES,
     relocations=RELOCATIONS,
     port=Port(
         make_cpu=isa.make_cpu,
@@ -61,5 +61,6 @@ ARCH = Arch(
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),
     relative_extable=False,
+    rules=RULES,
     aliases=("ck810", "cskyv2"),
 )

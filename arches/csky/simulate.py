@@ -204,6 +204,20 @@ def fixed_lrw32(regs: PtRegs, insn: int, addr: int) -> None:
     regs.pc = (addr + 4) & _W
 
 
+def simulate_lrw16_far(regs: PtRegs, insn: int, addr: int) -> None:
+    """The extended lrw: its distance is encoded as the complement. Linux steps it, so `fixed` alone has this."""
+    distance = 1020 - 4 * _imm7(insn)
+    regs.gpr[field(insn, 7, 5)] = regs.load((addr + distance) & _W & ~3, 4)
+    regs.pc = (addr + 2) & _W
+
+
+def simulate_grs32(regs: PtRegs, insn: int, addr: int) -> None:
+    """An address in the text. Linux steps it, so `fixed` alone has this."""
+    offset = field(insn, 1, 0) << 16 | field(insn, 31, 16)
+    regs.gpr[field(insn, 9, 5)] = (addr + sext(offset << 1, 19)) & _W
+    regs.pc = (addr + 4) & _W
+
+
 # Pops, which return
 
 
@@ -273,6 +287,8 @@ FIXED: Mapping[str, Simulate] = MappingProxyType(
         "simulate_jsri32": _to_halfword(simulate_jsri32),
         "simulate_lrw16": fixed_lrw16,
         "simulate_lrw32": fixed_lrw32,
+        "simulate_lrw16_far": simulate_lrw16_far,
+        "simulate_grs32": simulate_grs32,
         "simulate_pop16": _to_halfword(simulate_pop16),
         "simulate_pop32": _to_halfword(_pop32(last=28)),
     }

@@ -12,6 +12,7 @@ from emu.isa.rules import RuleTable
 from emu.isa.site import Decision, Release, Site
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
+FIXED_RULES = RuleTable.load(Path(__file__).with_name("fixed.rules"))
 
 
 def insn_size(halfword: int) -> int:
@@ -25,3 +26,12 @@ def decide(site: Site, release: Release | None = None) -> Decision:
     if site.addr & 1:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is odd")
     return by_rule(RULES.decide(word, release, site.features))
+
+
+def decide_fixed(site: Site, release: Release | None = None) -> Decision:
+    """What if the kernel simulated or refused what it steps wrongly."""
+    decision = decide(site, release)
+    if decision.rule == "alignment":
+        return decision
+    rule = FIXED_RULES.decide(little_word(site.insn, insn_size(little_word(site.insn, 2))), None)
+    return decision if rule.name == "other" else by_rule(rule)
