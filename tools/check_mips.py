@@ -144,6 +144,7 @@ BRANCHES = Meanings(
     (
         Meaning("", MSA_BRANCH, why="branches of MSA, which the modelled CPU lacks"),
         Meaning("jalx|bc2", "jalx|bc2[ft]l?"),
+        mips_meanings.BC0_BC3,
         *mips_meanings.BRANCHES_R2,
     ),
     "",
@@ -153,8 +154,8 @@ BRANCHES = Meanings(
 
 def _compare_branch(result: Comparison, word: int, text: str) -> None:
     entry = BRANCHES.entries[BRANCHES.number(text)]
-    if is_branch(word) == bool(entry.row):
-        if isinstance(entry, Meaning) and entry.why:
+    if is_branch(word) == (entry.row not in ("", "other")):
+        if entry.why:
             result.explained[entry.why] += 1
         return
     result.disagree(f"{word:08x} is {text!r}: is_branch says {is_branch(word)}")

@@ -75,6 +75,7 @@ JALX = Meaning("", "jalx", mistake=Mistake("other", "JALX has a delay slot, the 
 BC2 = Meaning(
     "", "bc2[ft]l?", mistake=Mistake("other", "BC2F, BC2T and relatives have a delay slot, the table lacks them")
 )
+BC0_BC3 = Meaning("other", "bc[03][ft]l?", why="BC0F, BC3F and relatives, which MIPS32 has no more")
 EVA = Meaning("", "lle|sce", mistake=Mistake("other", "LLE and SCE (EVA): stepped"))
 LL_SC_R6 = Meaning(
     "", "ll|lld|lle|sc|scd|sce", mistake=Mistake("other", "LL and SC as Release 6 encodes them: stepped")
@@ -89,7 +90,7 @@ COMPACT_SLOTS = tuple(
 )
 
 BRANCHES_R2 = _rows(COMMON, BEFORE_R6)
-ROWS_R2 = (*BRANCHES_R2, *FLOATING_POINT, JALX, BC2)
+ROWS_R2 = (*BRANCHES_R2, *FLOATING_POINT, JALX, BC2, BC0_BC3)
 ROWS_R6 = (*_rows(COMMON, R6_JUMPS), *FLOATING_POINT, BC1_R6, BC2_R6)
 
 # Words that no tool knows

@@ -81,6 +81,12 @@ def disassemble_words(decoder: Decoder, words: Sequence[int]) -> list[str | None
     return [None if mnemonic == SKIPPED else f"{mnemonic} {text}".rstrip() for _, _, mnemonic, text in found]
 
 
+def groups(decoder: Decoder, insn: bytes, addr: int = 0) -> frozenset[str]:
+    """Capstone's groups of the instruction that starts `insn` (jump, call, ret, branch_relative, ...), none if none."""
+    found = _decode(decoder, insn, addr)
+    return frozenset() if found is None else frozenset(found.group_name(group) for group in found.groups)
+
+
 @lru_cache(maxsize=1 << 16)
 def insn_length(insn: bytes, decoder: Decoder = X86_64) -> int | None:
     """Bytes in the instruction that starts `insn`; None if it is none, or is cut short."""

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from emu.errors import DecodeError
-from emu.isa.capstone_text import Decoder, Operand, decode, decode_x86, disassemble, disassemble_words, insn_length
+from emu.isa.capstone_text import (
+    Decoder,
+    Operand,
+    decode,
+    decode_x86,
+    disassemble,
+    disassemble_words,
+    groups,
+    insn_length,
+)
 
 ARM64 = Decoder("ARM64", ("ARM",))
 MIPS = Decoder("MIPS", ("MIPS32",))
@@ -123,3 +132,9 @@ def test_many_words() -> None:
     assert texts == ["ret", None, "b #8", "nop"]
     assert disassemble_words(ARM64, []) == []
     assert disassemble(ARM64, bytes.fromhex("c0035fd6"), 0) == "ret"  # the other decoder is as it was
+
+
+def test_groups() -> None:
+    assert {"jump", "branch_relative"} <= groups(MIPS, bytes.fromhex("03000010"))
+    assert not groups(ARM64, bytes.fromhex("1f2003d5")) & {"jump", "call", "ret"}
+    assert groups(ARM64, b"\xff" * 4) == frozenset()

@@ -9,6 +9,7 @@ import pytest
 from arches.arm64.lethal import find
 from arches.arm64.simulate import ACTIONS
 from arches.arm64.verdict import EXCLUSIVE, RULES
+from emu.isa.capstone_text import groups
 from emu.isa.rules import RuleTable, periods
 from tools import arm64_meanings, check_arm64, llvm_mc
 from tools.rule_meanings import Meaning, Unallocated, sample
@@ -68,6 +69,16 @@ def test_texts_that_no_entry_names_belong_to_the_default_row() -> None:
         assert meanings.entries[meanings.number(text)].row == row
     assert isinstance(meanings.entries[meanings.unknown_number(0)], Unallocated)
     assert isinstance(meanings.entries[meanings.number("B.EQ #8")], Meaning)
+
+
+@needs_llvm
+def test_every_branch_by_capstone_has_an_entry() -> None:
+    meanings = arm64_meanings.KPROBES
+    given = check_arm64.LLVM.assemble(arm64_meanings.TEXTS)
+    words = [word for batch in sample(RULES.rules, given, 20_000, per_row=20, seed=8) for word in batch]
+    for word, text in zip(words, check_arm64.TOOLS["Capstone 5"](words), strict=True):
+        if {"jump", "call", "ret"} & groups(check_arm64.DECODER, word.to_bytes(4, "little")):
+            assert meanings.number(text) < len(meanings.instructions), text
 
 
 def test_what_is_simulated_is_what_the_cpu_does() -> None:
