@@ -1,0 +1,225 @@
+"""The command line as a process: ^C, a reader that goes away, a terminal."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONG = ("--arch", "mips", "--patching", "live", "--preempt", "full")
+PATIENCE = 60  # seconds until a process counts as hanging
+
+
+@pytest.fixture
+def start():
+    """`trapline` in a session of its own, so that a ^C can be given to all of its processes as a terminal does."""
+    started = []
+
+    def run(*arguments, python=("-m", "emu.cli")):
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen([sys.executable, *python, *arguments], cwd=ROOT, start_new_session=True, **streams)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def endless(tmp_path):
+    """A scenario with far too many interleavings, which tells through a file when its first executions are over."""
+    path, told = tmp_path / "long.py", tmp_path / "told"
+    path.write_text(
+        f"""
+from pathlib import Path
+from emu.explore.ops import load
+
+worlds = []
+
+def forever(lab):
+    \"\"\"How many?\"\"\"
+    async def steps():
+        for _ in range(1000):
+            await load("x")
+    worlds.append(1)
+    if len(worlds) == 4:
+        Path({str(told)!r}).touch()
+    return {{"cpu0": steps(), "cpu1": steps()}}
+"""
+    )
+    return f"{path}::forever", told
+
+
+def wait_for(path):
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def interrupt(process, everybody):
+    if everybody:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+
+
+BOTH = pytest.mark.parametrize("everybody", [True, False], ids=["group", "parent"])
+
+
+@BOTH
+def test_an_interrupted_search_prints_what_it_has(start, tmp_path, everybody):
+    scenario, told = endless(tmp_path)
+    process = start("explore", scenario, "--arch", "loongarch")
+    wait_for(told)
+    interrupt(process, everybody)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert re.fullmatch(r"trapline: interrupted: \d+ executions are done\n", err)
+    assert re.search(r"^\d+ executions: not complete, interrupted;", out, re.M)
+
+
+def test_an_interrupted_search_is_still_one_json_object(start, tmp_path):
+    scenario, told = endless(tmp_path)
+    process = start("explore", scenario, "--arch", "loongarch", "--json")
+    wait_for(told)
+    interrupt(process, True)
+    out, _ = process.communicate(timeout=PATIENCE)
+    cell = json.loads(out)
+    assert (process.returncode, cell["complete"]) == (130, False)
+    assert cell["executions"] >= 3
+
+
+@BOTH
+def test_an_interrupted_comparison_prints_the_cells_that_are_done(start, tmp_path, everybody):
+    """foreign_break has one execution a cell and comes first; then no cell ever ends."""
+    scenario, told = endless(tmp_path)
+    options = ("--arch", "loongarch", "--variant", "mainline", "seed", "--patching", "live")
+    process = start("compare", "foreign_break", scenario, *options, "--json")
+    wait_for(told)
+    interrupt(process, everybody)
+    out, err = process.communicate(timeout=PATIENCE)
+    cells = json.loads(out)["cells"]
+    assert process.returncode == 130
+    assert err == f"trapline: interrupted: {len(cells)} of at most 8 cells are done\n"
+    assert {cell["scenario"] for cell in cells} == {"foreign_break"}
+    assert len(cells) >= 3  # the two workers had got to the other scenario
+
+
+@BOTH
+def test_an_interrupted_decision_prints_the_verdicts_that_are_complete(start, everybody):
+    """Whenever it comes; but for this test not before the command has begun, on a busy machine."""
+    for delay in (1.5, 5, 15):
+        process = start("decide", "recheck", "--json")
+        time.sleep(delay)
+        interrupt(process, everybody)
+        out, err = process.communicate(timeout=PATIENCE)
+        if out:
+            break
+    verdicts = json.loads(out)["verdicts"]
+    assert process.returncode == 130
+    assert err == f"trapline: interrupted: {len(verdicts)} verdicts are complete\n"
+    for verdict in verdicts:
+        assert verdict["without"]["complete"] and verdict["with"]["complete"]
+
+
+def test_a_comparison_on_one_core_is_interrupted_too(start, tmp_path):
+    """There are no other processes then: the search that is under way ends, and no other begins."""
+    scenario, told = endless(tmp_path)
+    code = "import os, sys; os.cpu_count = lambda: 1; from emu.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = start("compare", scenario, "--arch", "loongarch", "--patching", "live", python=("-c", code))
+    wait_for(told)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert err.startswith("trapline: interrupted: 1 of at most ")
+    assert "not all interleavings" in out
+
+
+@pytest.mark.parametrize("delay", [0.03, 0.1, 0.2])
+def test_an_interrupt_at_any_moment_shows_no_traceback(start, delay):
+    process = start("explore", "reregister_vs_hit", *LONG, "--cpus", "3")
+    time.sleep(delay)
+    interrupt(process, True)
+    _, err = process.communicate(timeout=PATIENCE)
+    early = process.returncode == -signal.SIGINT  # before Python had come to the command line
+    assert early or (process.returncode, err.count("\n")) == (130, 1)
+    assert early or err.startswith("trapline: interrupted")
+
+
+# A reader that goes away
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare foreign_break --arch mips arm64 --patching live",
+        "explore unregister_vs_hit --arch arm64 --patching live --timeline",
+        "run unregister_vs_hit --arch arm64",
+        "list",
+    ],
+)
+def test_a_closed_pipe_is_no_error(command):
+    line = f"{sys.executable} -m emu.cli {command} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+# A terminal
+
+
+def on_a_terminal(*arguments, **environment):
+    """What the command line prints on a pseudo-terminal."""
+    master, slave = pty.openpty()
+    env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | environment
+    command = [sys.executable, "-m", "emu.cli", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=slave, stderr=subprocess.DEVNULL, env=env) as process:
+        os.close(slave)
+        text = b""
+        try:
+            while part := os.read(master, 4096):
+                text += part
+        except OSError:  # Linux: the other side is closed
+            pass
+        process.wait(timeout=PATIENCE)
+    os.close(master)
+    return text.decode().replace("\r\n", "\n")
+
+
+RACE = ("explore", "unregister_vs_hit", "--arch", "arm64", "--patching", "live")
+
+
+def test_bad_outcomes_are_coloured_on_a_terminal_and_columns_stay_in_line():
+    text = on_a_terminal(*RACE)
+    assert "\x1b[31moops\x1b[0m" in text
+    assert "\x1b[31mhit" not in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    rows = plain.splitlines()[:5]
+    start = rows[0].index("frequency")
+    assert [row[start - 2 : start] for row in rows] == ["  "] * 5
+    assert [row[start] for row in rows[2:]] == ["s"] * 3  # sometimes
+    assert (
+        plain
+        == subprocess.run(
+            [sys.executable, "-m", "emu.cli", *RACE], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+        ).stdout
+    )
+
+
+def test_no_color_is_obeyed():
+    assert "\x1b" not in on_a_terminal(*RACE, NO_COLOR="1")
+    assert "\x1b" in on_a_terminal(*RACE, NO_COLOR="")  # https://no-color.org: when it is not empty
+
+
+def test_json_has_no_colour_on_a_terminal():
+    assert json.loads(on_a_terminal(*RACE, "--json"))["outcomes"]["oops"]["frequency"] == "sometimes"
