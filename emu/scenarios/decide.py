@@ -33,7 +33,7 @@ class Decided:
         """harmful: the check swallows what was somebody else's; needed: without it, something dies that it saves;
         redundant: its branch is never taken."""
         claimed = self.with_check.frequency("claimed") != "never"
-        if claimed and self.settings.scenario in FOREIGN:
+        if claimed and self.settings.scenario in FOREIGN and self.without.frequency("claimed") == "never":
             return "harmful"
         dies_without = any(self.without.frequency(outcome) != "never" for outcome in ("oops", "livelock"))
         return "needed" if claimed and dies_without else "redundant"
