@@ -31,7 +31,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("arch", metavar="ARCH")
     add_rules(parser)
     parser.add_argument("--against", metavar="RELEASE", help="a later release, to list the words that differ")
-    parser.add_argument("--list", "--limit-list", type=positive, default=20, metavar="N", help="how many of them; default 20")
+    how_many = "how many of them; default 20"
+    parser.add_argument("--list", "--limit-list", type=positive, default=20, metavar="N", help=how_many)
     parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: every core")
     parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler to give the work to")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="remembers what is done, to go on from there")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from emu.machine.memory import PAGE
 from emu.machine.relocatable import Module
 
 STACK_SIZE = 16 * PAGE
+CALLER_FRAME = 512  # bytes above the stack pointer that belong to the caller; o32 functions store their arguments there
 GAP = 64 * PAGE  # on both sides of what is added to an image, and more than that has
 ALIGN = 16
 Argument = int | bytes
@@ -44,15 +45,15 @@ def with_room(arch: Arch[Any], image: Image, arguments: Sequence[Argument]) -> t
     if len(arguments) > len(registers):
         raise UsageError(f"{len(arguments)} arguments: expected at most {len(registers)}, those passed in registers")
     base = _free(image)
-    stack, data, values = base + STACK_SIZE, b"", []
+    top, data, values = base + STACK_SIZE, b"", []
     for argument in arguments:
         if isinstance(argument, bytes):
-            values.append(stack + len(data))
+            values.append(top + len(data))
             data += argument.ljust(-(-(len(argument) + 1) // ALIGN) * ALIGN, b"\0")  # strings end in a zero
         else:
             values.append(_word(argument, arch.registers.bits))
     room = Segment(base, bytes(STACK_SIZE) + data, STACK_SIZE + len(data), PF_W)
-    return replace(image, segments=(*image.segments, room)), Place(stack, tuple(values))
+    return replace(image, segments=(*image.segments, room)), Place(top - CALLER_FRAME, tuple(values))
 
 
 def _free(image: Image) -> int:
@@ -110,9 +111,15 @@ class Caller:
         machine.call(self.cpu, self.call.function, self._place.values, return_to=machine.return_pad)
         self.cpu.halt_at = machine.return_pad
 
-    def trace(self, limit: int) -> Trace:
-        """The call without probes; GuestError if it faults, traps, needs what is not there, or does not end."""
+    def trace(self, limit: int, patches: Mapping[int, bytes] | None = None) -> Trace:
+        """The call without probes, with other text at some addresses if `patches` says so.
+
+        GuestError if it faults, traps, needs what is not there, or does not end.
+        """
         self.prepare()
+        for addr, data in (patches or {}).items():
+            self.machine.memory.write(addr, data)
+            self.cpu.sync_icache(addr, len(data))
         trace, last, step, cpu = Trace(), None, self.cpu.step, self.cpu
         for _ in range(limit):
             pc = cpu.pc
@@ -120,12 +127,20 @@ class Caller:
             if isinstance(stop, Halt):
                 return self.finish(trace)
             if stop is not None:
-                raise self._error(stop, pc)
+                raise self._error(stop, pc, last)
             trace.steps[pc] += 1
             if pc != last:
                 trace.entries[pc] += 1
             last = pc
         raise GuestError(f"{self._at(cpu.pc)}: no end after {limit} instructions; expected the function to return")
+
+    def reads_as_data(self, addr: int, other: bytes, trace: Trace, limit: int) -> bool:
+        """Whether the call does something else than in `trace` with other bytes at addr, where nothing is executed."""
+        try:
+            changed = self.trace(limit, {addr: other})
+        except GuestError:
+            return True
+        return (changed.result, changed.memory) != (trace.result, trace.memory)
 
     def finish(self, trace: Trace) -> Trace:
         """The state after the call."""
@@ -143,13 +158,12 @@ class Caller:
                 differing = (n for n in range(region.size) if old[n] != new[n])
                 yield from ((region.base + n, old[n], new[n]) for n in differing)
 
-    def _error(self, stop: object, pc: int) -> GuestError:
+    def _error(self, stop: object, pc: int, last: int | None) -> GuestError:
         if isinstance(stop, Fault):
             name = self.module.external_at(stop.address) if self.module is not None else None
             if name is not None:
-                return GuestError(
-                    f"{self._at(pc)}: needs {name!r}, which the file does not define; expected a leaf function"
-                )
+                caller = self._at(pc if stop.access != "fetch" or last is None else last)
+                return GuestError(f"{caller}: needs {name!r}, which the file does not define; expected a leaf function")
             hint = "; text cannot be written" if stop.access == "write" else ""
             return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}: expected memory of the image{hint}")
         kind = stop.kind.value if isinstance(stop, Trap) else str(stop)

@@ -26,7 +26,7 @@ from emu.machine.listing import Line, Listing
 from emu.machine.relocatable import open_image
 
 Progress = Callable[[int, int], None]
-DIFFERENCES = 8  # of memory, told one by one
+DATA = "read as data by the function, and not executed: a probe there would change it"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Difference:
 
 @dataclass
 class Site:
-    """One instruction of the executed functions; `refused` is the kernel's reason, None if it may carry a probe."""
+    """One instruction of the executed functions; `refused` is why it carries no probe, mostly the kernel's reason."""
 
     line: Line
     executed: int
@@ -163,9 +163,18 @@ class ProbeAll:
         if site.errno:
             site.refused = self._why(kernel, site)
             return
-        hits = self._call(kernel, probes, site.line.address, report)
-        site.alone = hits[site.line.address]
-        self._check_hits(site, site.alone, site.line.address, report)
+        address, before, registers = site.line.address, len(report.differences), list(report.registers)
+        hits = self._call(kernel, probes, address, report)
+        site.alone = hits[address]
+        self._check_hits(site, site.alone, address, report)
+        if len(report.differences) > before and self._is_data(site, kernel.arch.kprobe_break(probes[0].opcode)):
+            del report.differences[before:]
+            report.registers, site.refused, site.alone = registers, DATA, None
+
+    def _is_data(self, site: Site, breakpoint: bytes) -> bool:
+        """Whether it is no instruction but a constant: the breakpoint matters although nobody comes there."""
+        address = site.line.address
+        return not site.executed and self._caller.reads_as_data(address, breakpoint, self.trace, GUEST_LIMIT)
 
     def _together(self, sites: Sequence[Site], report: Report) -> None:
         kernel, probes = self._kernel(sites)

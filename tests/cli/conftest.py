@@ -1,0 +1,53 @@
+"""Guest programs and modules for the commands: out of C where zig is there, Debian's where they were fetched."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "data" / "functions.c"
+MODULES = Path(__file__).parents[2] / ".cache" / "modules"
+TARGETS = {
+    "arm64": ("aarch64-linux-musl",),
+    "riscv": ("riscv64-linux-musl",),
+    "x86": ("x86_64-linux-musl",),
+    "loongarch": ("loongarch64-linux-musl", "-mcpu=generic_la64"),  # without vectors
+    "mips": ("mipsel-linux-musleabi",),
+}
+FLAGS = ("-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-fno-pic", "-fno-pie", "-w")
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """compiled(arch, level, kind): an object (`o`), which a module is too, or a static program (`elf`)."""
+    folder = tmp_path_factory.mktemp("compiled")
+
+    def compiled(arch, level, kind):
+        if importlib.util.find_spec("ziglang") is None:
+            pytest.skip("ziglang is not installed")
+        target, *more = TARGETS[arch]
+        output = folder / f"{arch}-{level}.{kind}"
+        if not output.exists():
+            how = ("-c", "-DMODULE") if kind == "o" else ("-nostdlib", "-static", "-Wl,--no-gc-sections")
+            command = [sys.executable, "-m", "ziglang", "cc", "-target", target, f"-O{level}", *more, *FLAGS, *how]
+            subprocess.run([*command, str(SOURCE), "-o", str(output)], check=True, capture_output=True)
+        return output
+
+    return compiled
+
+
+@pytest.fixture(scope="session")
+def module():
+    """module(arch, name): a kernel module of Debian."""
+
+    def module(arch, name):
+        path = MODULES / arch / f"{name}.ko"
+        if not path.exists():
+            pytest.skip(f"{arch}/{name}.ko is not there (tools/fetch_modules.py fetches it)")
+        return path
+
+    return module
