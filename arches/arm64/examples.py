@@ -57,6 +57,7 @@ def steer(insn: bytes, regs: dict[str, int], _rng: Random) -> None:
 EXAMPLES = Examples(
     rows=rows,
     canary=assemble("add x9, x9, #1", 0),
+    literals=True,
     randomised=("sp",),
     limits=(
         Limit("lethal", lambda insn: is_lethal(int.from_bytes(insn, "little")), "the engine does not survive it"),

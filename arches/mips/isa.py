@@ -132,8 +132,7 @@ SPEC = UnicornSpec(
     registers={"hi": "HI", "lo": "LO", "fcsr": "FCSR", **{name: name.upper() for name in FP}},
     soft={"cp0_status": STATUS_CU1 | STATUS_IE},
     pc_alignment=4,
-    # ll $0, 0x7000($0): the reservation is of that page now. The break ends what the engine translates at once: of a
-    # page of nops it writes over its own memory.
+    # ll $0, 0x7000($0): the reservation is of that page now. The break ends what the engine translates at once.
     clear_reservation=bytes.fromhex("007000c0 0d000000"),
     scratch=0x7000,
     leaves_pending=leaves_pending,

@@ -72,6 +72,7 @@ ARCH = Arch(
         may_change_live=may_change_live,
         variants=with_and_without_recheck(MAINLINE, V6_2, SEED, V5_12, MENDED),
         operand=decode_fields,
+        insn_size=kprobes.insn_size,
         slot_for_simulated=True,
         patchings=("live", "stop_machine", "text_poke"),
         jump=poke.jump,

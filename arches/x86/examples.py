@@ -5,19 +5,25 @@ x86 has no word space to count through, so a row stands for its opcodes with any
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from arches.x86.opcodes import Shape, decode, decode_fields, shape_of, shapes
+from arches.x86.opcodes import Shape, decode, decode_fields, shape_of, shapes, split_prefixes
 from arches.x86.rules import Pattern, Rule, find_rule, rules
 from emu.errors import UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
+from emu.isa.site import Release
+from emu.transparent.examples import ExampleRow, Examples, Limit
 
 TRIES = 10_000  # a row with fewer good encodings than one in this many is a mistake in the table
 MANDATORY_PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3")  # they choose among instructions in the escaped maps
 CONTROL = frozenset({"jump", "call", "ret", "int", "iret", "privilege"})  # Capstone's groups
+STRINGS = frozenset({*range(0xA4, 0xA8), *range(0xAA, 0xB0)})
+LEAVE = 0xC9
+NEAR_BRANCHES = bytes([0xC2, 0xC3, 0xE8, 0xE9, 0xEB, *range(0x70, 0x80), *range(0xE0, 0xE4)])
+REPEATS = 8  # of a string instruction, at most
 NEAR = 1 << 11  # RIP-relative operands and 32-bit branches stay this close, in bytes
 
 
@@ -146,3 +152,67 @@ def _keep_near(insn: X86Insn, rng: Random) -> bytes:
     if shape is not None and "branch" in shape.examples and insn.imm_size == 4:
         code[insn.imm_offset : insn.imm_offset + 4] = near
     return bytes(code)
+
+
+# For trying them under probes
+
+
+def rows(_release: Release | None) -> Sequence[ExampleRow]:
+    """The same rows in all releases: what a release does not know it does not refuse."""
+    return [ExampleRow(row.table, row.name, _maker(row.name), row.comparable) for row in opcode_rows()]
+
+
+def _maker(name: str) -> Callable[[Random], bytes]:
+    return lambda rng: examples(name, rng)
+
+
+def _opcode(insn: bytes) -> int:
+    return insn[split_prefixes(insn).length]
+
+
+def more(insn: bytes, way: int) -> bool:
+    """A repeated string instruction is a step for each element."""
+    return way == 0 and _opcode(insn) in STRINGS and (b"\xf2" in insn[:-1] or b"\xf3" in insn[:-1])
+
+
+def steer(insn: bytes, regs: dict[str, int], rng: Random) -> None:
+    """String instructions and leave work on the stack's surroundings, and end."""
+    stack = regs.get("rsp", 0)
+    if _opcode(insn) in STRINGS:
+        regs["rcx"] = rng.randrange(REPEATS)
+        regs["rsi"], regs["rdi"] = stack + rng.randrange(256), stack - rng.randrange(256)
+    elif _opcode(insn) == LEAVE:
+        regs["rbp"] = stack + 8 * rng.randrange(16)
+
+
+def is_near_branch(insn: X86Insn) -> bool:
+    opcode = insn.opcode
+    if opcode == b"\xff":
+        return (insn.modrm or 0) >> 3 & 7 in (2, 4)
+    return opcode[:1] in NEAR_BRANCHES if len(opcode) == 1 else opcode[0] == 0x0F and opcode[1] >> 4 == 8
+
+
+def cuts_the_target(insn: bytes) -> bool:
+    """A near branch with an operand size of 16 bits."""
+    found = decode_fields(insn)
+    return found is not None and not found.vex and b"\x66" in found.prefixes and is_near_branch(found)
+
+
+def releases_much(insn: bytes) -> bool:
+    """ret imm16 with the immediate's highest bit set."""
+    found = decode_fields(insn)
+    return found is not None and found.opcode == b"\xc2" and found.imm & 0x8000 != 0
+
+
+EXAMPLES = Examples(
+    rows=rows,
+    canary=bytes.fromhex("49 83 c1 01"),  # add r9, 1
+    base=0xFFFF_FFFF_8100_0000,
+    literals=True,
+    limits=(
+        Limit("near branch with prefix 66", cuts_the_target, "processors differ: the engine cuts IP to 16 bits"),
+        Limit("ret imm16 from 0x8000", releases_much, "the engine takes the immediate for a signed one"),
+    ),
+    more=more,
+    steer=steer,
+)

@@ -18,7 +18,7 @@ from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench
 from emu.transparent.case import parse_case
 from emu.transparent.examples import ExampleRow, choose
-from emu.transparent.search import Finding, Quota, Search, Tally, search
+from emu.transparent.search import Finding, Quota, Search, Tally, merged, search
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000
@@ -55,9 +55,11 @@ def transparent(options: argparse.Namespace) -> int:
         run = runner(setting, options.jobs, stack)
         told = lambda done: line.show(f"{done} of {options.count} encodings", done / options.count)  # noqa: E731
         tally = search(rows, options.count, options.seed, run, told)
+    here = make_search(setting)
+    findings = [here.finding(group) for group in merged(tally.groups.values())]
     line.done()
-    show(setting, rows, tally, options)
-    return status(bool(tally.findings), options.expect)
+    show(setting, rows, tally, findings, options)
+    return status(bool(findings), options.expect)
 
 
 def status(found: bool, expected: str | None) -> int:
@@ -104,7 +106,7 @@ def spread(pool: ProcessPoolExecutor, setting: Setting, jobs: int, quotas: Seque
 # What is printed
 
 
-def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally) -> dict[str, Any]:
+def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, findings: Sequence[Finding]) -> dict[str, Any]:
     name, variant, release = setting
     covered = [row.label for row in rows if tally.tried[row.label]]
     return {
@@ -118,7 +120,7 @@ def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally) -> dict[s
         "rows_not_covered": [row.label for row in rows if row.label not in covered],
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
-        "differences": [finding.json() for finding in ordered(tally)],
+        "differences": [finding.json() for finding in findings],
         "coverage": {label: coverage(label, tally) for label in covered},
     }
 
@@ -127,12 +129,14 @@ def coverage(label: str, tally: Tally) -> dict[str, int]:
     return {"tried": tally.tried[label], "compared": tally.compared[label], "refused": tally.refused[label]}
 
 
-def ordered(tally: Tally) -> list[Finding]:
-    return [tally.findings[key] for key in sorted(tally.findings)]
-
-
-def show(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, options: argparse.Namespace) -> None:
-    said = report(setting, rows, tally)
+def show(
+    setting: Setting,
+    rows: Sequence[ExampleRow],
+    tally: Tally,
+    findings: Sequence[Finding],
+    options: argparse.Namespace,
+) -> None:
+    said = report(setting, rows, tally, findings)
     if options.json:
         print_json(said)
         return
@@ -144,17 +148,18 @@ def show(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, options: ar
     for why, count in said["skipped"].items():
         print(f"  {count} skipped: {why}")
     print(f"{len(said['differences'])} kinds of difference" + (":" if said["differences"] else ""))
-    for finding in ordered(tally):
+    for finding in findings:
         print_finding(setting, finding)
 
 
 def print_finding(setting: Setting, finding: Finding) -> None:
-    action = f", {finding.action}" if finding.action else ""
-    rows = [f"{row} {count}" for row, count in finding.rows.most_common(SHOWN_ROWS)]
-    more = len(finding.rows) - len(rows)
-    print(f"\n{finding.word}  {finding.text}  [{finding.rule}{action}]")
+    group = finding.group
+    rules = ", ".join(group.rules) + (f": {group.action}" if group.action else "")
+    rows = [f"{row} {count}" for row, count in group.rows.most_common(SHOWN_ROWS)]
+    more = len(group.rows) - len(rows)
+    print(f"\n{finding.word}  {finding.text}  [{rules}]")
     print(f"  {finding.difference}")
-    print(f"  {finding.count} times in {', '.join(rows)}" + (f" and {more} more rows" if more else ""))
+    print(f"  {group.rows.total()} times in {', '.join(rows)}" + (f" and {more} more rows" if more else ""))
     print(f"  {command_line(setting, finding.case)}")
 
 

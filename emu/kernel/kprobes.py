@@ -155,7 +155,7 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     decision = kernel.decide(site)
     if decision.verdict is Verdict.REJECT:
         return -int(getattr(errno, decision.errno or "EINVAL"))
-    size = kernel.arch.insn_size(site.insn)
+    size = (kernel.arch.port.insn_size or kernel.arch.insn_size)(site.insn)
     p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(decision.boostable))
     if decision.verdict is Verdict.SIMULATE and decision.action is not None:
         p.ainsn.simulate = bind(kernel, p, decision.action)

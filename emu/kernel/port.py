@@ -80,7 +80,8 @@ class Port:
     `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
     `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
     handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
-    where there is no text_poke_bp.
+    where there is no text_poke_bp. `insn_size` is the length in the eyes of the kernel's own decoder, None where that
+    is `Arch.insn_size`.
     """
 
     make_cpu: Callable[[int, Memory], Cpu]
@@ -95,5 +96,6 @@ class Port:
     slot_for_simulated: bool = False
     frees_slots: bool = True
     patchings: tuple[str, ...] = ("live", "stop_machine")
+    insn_size: Callable[[bytes], int] | None = None
     jump: Callable[[int, int], bytes] | None = None
     poke_emulation: Callable[[bytes, int], Callable[[PtRegs], None] | None] | None = None

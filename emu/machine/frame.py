@@ -7,6 +7,7 @@ still while it is in the trap, so its own registers are the frame: `PtRegs` is a
 from __future__ import annotations
 
 from emu.bits import mask
+from emu.errors import MemoryAccessError
 from emu.machine.cpu import Cpu, Registers, Trap
 from emu.machine.memory import Memory
 
@@ -17,7 +18,7 @@ class PtRegs:
     `pc` and `status` are what the exception return will load: an edit of `pc` is where the guest goes on.
     `status_name` names the register that the architecture's kernel saves as its status word. Addresses and values are
     unsigned; `store` takes the lowest `size` bytes of the value. Raises `UsageError` for an unknown register
-    and `MemoryAccessError` for an address that no region holds.
+    and `MemoryAccessError` for an address that no region holds, or for a store to text.
     """
 
     __slots__ = ("_status_name", "cpu", "gpr", "memory", "trap")
@@ -56,4 +57,6 @@ class PtRegs:
         return self.memory.load(addr, size)
 
     def store(self, addr: int, value: int, size: int) -> None:
+        if self.memory.region(addr, size).executable:
+            raise MemoryAccessError(f"text at {addr:#x}: expected an address that may be written to")
         self.memory.store(addr, value & mask(8 * size), size)

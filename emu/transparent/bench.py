@@ -140,7 +140,7 @@ class Bench:
     def __init__(self, arch: Arch[Port], variant: Variant, examples: Examples) -> None:
         file = arch.registers
         self.arch, self.variant, self.examples = arch, variant, examples
-        self.layout = make_layout(arch, examples.base)
+        self.layout = make_layout(arch, examples.base, examples.literals)
         self.names = (*file.visible, *file.fp, file.status)
         self.plain = Side(arch, self.layout, self.names)
         self.probed = Side(arch, self.layout, self.names)
@@ -237,11 +237,10 @@ class Bench:
     def _step_plain(self, case: Case) -> End | None:
         cpu = self.plain.cpu
         stop = cpu.step()
-        if self.examples.repeats(case.insn):
-            for _ in range(STEPS):
-                if stop is not None or cpu.pc != case.at:
-                    break
-                stop = cpu.step()
+        for _ in range(STEPS):
+            if stop is not None or not self.examples.more(case.insn, cpu.pc - case.at):
+                break
+            stop = cpu.step()
         return _end(stop, 0)
 
     def under_probe(self, case: Case) -> Result:
@@ -273,6 +272,8 @@ class Bench:
         slot_end = slot + (self.arch.port.slot_size if slot else 0)
         for _ in range(STEPS):
             stop = cpu.step()
+            if percpu.current_kprobe is None and isinstance(stop, Trap) and stop.kind is TrapKind.TRACE:
+                return None  # not the kernel's step: the instruction turned on the trap flag
             if stop is not None:
                 end = self._own_stop(stop, p) or self._trap(percpu, stop, p)
                 if end is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -23,11 +23,15 @@ LAST_WORD = WINDOW - 4  # bytes from the last site to the last word before memor
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row."""
+    """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row.
+
+    Those of a row that does not run are refused, or cannot be executed here.
+    """
 
     table: str
     name: str
     make: Callable[[Random], bytes | None]
+    runs: bool = True
 
     @property
     def label(self) -> str:
@@ -43,15 +47,19 @@ class Limit:
     why: str
 
 
-def _nothing(_rng: Random) -> bytes:
+def _nothing(_insn: bytes, _rng: Random) -> bytes:
     return b""
 
 
-def _no(_insn: bytes) -> bool:
+def _through(_insn: bytes, _way: int) -> bool:
     return False
 
 
 def _leave(_insn: bytes, _regs: dict[str, int], _rng: Random) -> None:
+    return None
+
+
+def _possible(_insn: bytes, _regs: Mapping[str, int]) -> None:
     return None
 
 
@@ -60,20 +68,23 @@ class Examples:
     """One architecture's.
 
     `rows(release)` are all rows, of the kernel's table and of the ISA's. `canary` is a plain instruction that a second
-    probe is on. `base` is where text lies. `randomised` are registers beyond the general ones and the flags that get
-    random values. `following(rng)` is what stands behind an instruction with a delay slot. `repeats(insn)`: the CPU
-    takes several steps for it, at the same pc. `steer(insn, regs, rng)` edits the random registers so that the
-    instruction does something that can be compared.
+    probe is on. `base` is where text lies, `literals` whether it has some. `randomised` are registers beyond the
+    general ones and the flags that get random values. `following(insn, rng)` is what stands behind it, where that
+    counts (in a delay slot). `more(insn, way)`: the CPU is not through with it after a step that moved the pc by so
+    many bytes. `steer(insn, regs, rng)` edits the random registers so that the instruction does something that can be
+    compared. `beyond(insn, regs)` says why a state is more than the CPU here can do, None if it is not.
     """
 
     rows: Callable[[Release | None], Sequence[ExampleRow]]
     canary: bytes
     base: int = 0x8020_0000
+    literals: bool = False
     randomised: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
-    following: Callable[[Random], bytes] = _nothing
-    repeats: Callable[[bytes], bool] = _no
+    following: Callable[[bytes, Random], bytes] = _nothing
+    more: Callable[[bytes, int], bool] = _through
     steer: Callable[[bytes, dict[str, int], Random], None] = _leave
+    beyond: Callable[[bytes, Mapping[str, int]], str | None] = _possible
 
 
 def rule_rows(
@@ -93,8 +104,10 @@ def _rule_maker(
 ) -> Callable[[Random], bytes | None]:
     def make(rng: Random) -> bytes | None:
         for _ in range(TRIES):
-            word = rng.getrandbits(32) & ~rule.mask & WORD_MASK | rule.value
-            insn = to_bytes(word)
+            free = rng.getrandbits(32)
+            for _ in range(rng.randrange(4)):  # some rows have instructions among words with few bits set only
+                free &= rng.getrandbits(32)
+            insn = to_bytes(free & ~rule.mask & WORD_MASK | rule.value)
             # A 16-bit instruction's row is asked with the other half zero too.
             decided = table.decide(int.from_bytes(insn, "little"), release)
             if decided.name == rule.name and (rule.verdict is Verdict.REJECT or good(insn)):

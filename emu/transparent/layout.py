@@ -1,7 +1,7 @@
 """Where things are on the bench: text with places for instructions, literals between them, and a buffer for data.
 
 A literal is a word of text that holds its own address, or next to it, or its complement: so a load that goes wrong
-shows where it went.
+shows where it went. Every other word is breakpoints, which end what an engine translates at once where a jump lands.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Layout:
     base: int
     sites: tuple[int, ...]
     fence: bytes
+    literals: bool
 
     @property
     def text(self) -> int:
@@ -53,17 +54,18 @@ class Layout:
         return code + (self.fence * WINDOW)[: WINDOW - len(code)]
 
 
-def make_layout(arch: Arch[Any], base: int) -> Layout:
+def make_layout(arch: Arch[Any], base: int, literals: bool) -> Layout:
     """Sites at every alignment that instructions can have, one that straddles two pages, and one at the end."""
     unit, text = min(arch.insn_sizes), base + TEXT_OFFSET
     start = text + FIRST_SITE
     sites = [start + number * SPACING + number % (16 // unit) * unit for number in range(SITES)]
-    return Layout(base, (*sites, start + 4 * PAGE - unit, text + TEXT_SIZE - WINDOW), arch.kprobe_break(bytes(16)))
+    sites += [start + 4 * PAGE - unit, text + TEXT_SIZE - WINDOW]
+    return Layout(base, tuple(sites), arch.kprobe_break(bytes(16)), literals)
 
 
 def make_image(arch: Arch[Any], layout: Layout) -> Image:
     """Text and buffer as an image. Each site is a symbol of its own, so that nothing before it counts."""
-    text = bytearray(b"".join(_literals(layout.text, arch.registers.bits // 8)))
+    text = bytearray(b"".join(_words(layout, arch.registers.bits // 8)))
     symbols = []
     for number, at in enumerate((layout.then_at, *layout.sites)):
         offset = at - layout.text
@@ -89,9 +91,11 @@ def make_image(arch: Arch[Any], layout: Layout) -> Image:
     )
 
 
-def _literals(base: int, size: int) -> Iterator[bytes]:
-    top = mask(8 * size)
-    for addr in range(base, base + TEXT_SIZE, size):
-        kind = addr // size % 4
-        value = addr + 1 if kind == 1 else ~addr if kind == 2 else addr
-        yield (value & top).to_bytes(size, "little")
+def _words(layout: Layout, size: int) -> Iterator[bytes]:
+    top, fence = mask(8 * size), layout.fence * (size // len(layout.fence))
+    for number, addr in enumerate(range(layout.text, layout.text + TEXT_SIZE, size)):
+        if number % 2 or not layout.literals:
+            yield fence
+        else:
+            value = (addr, addr + 1, addr, ~addr)[number // 2 % 4]
+            yield (value & top).to_bytes(size, "little")

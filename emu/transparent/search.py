@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from emu.errors import DecodeError
+from emu.errors import DecodeError, UsageError
 from emu.isa.opcode import text_of
 from emu.isa.site import Decision
 from emu.machine.cpu import TrapKind
@@ -22,9 +22,14 @@ from emu.transparent.states import States
 
 STATES = 2  # of each encoding
 HOPELESS = 24  # tries of a row of which none could be compared
+MANY = 4  # rules of one routine with the same kind of difference
 TRIES = 8  # for each encoding that is wanted
 
 UNDEFINED = "undefined: the CPU here knows no such instruction, and the kernel simulates it"
+NOT_RUN = "not executed: privileged, input and output, undefined, or a fault by itself"
+NO_LENGTH = "no length: the kernel would step what no disassembler takes for an instruction"
+UNSTABLE = "unstable: a difference that did not show again from the same state"
+OWN_TEXT = "its own text: it reads the breakpoint in its own place"
 NO_ENCODING = "no encoding: every word of the row belongs to another one, or is no instruction"
 
 
@@ -39,59 +44,93 @@ class Quota:
 
 
 @dataclass
-class Finding:
-    """One group of differences: the same rule of the kernel, the same kind. `rows` counts by row."""
+class Group:
+    """Differences of one kind under one rule of the kernel, with instructions of one size: the first of them."""
 
     rule: str
     action: str | None
-    kind: str
-    case: str
-    word: str
-    text: str
+    size: int
     why: str
-    row: str
-    difference: str
-    relative: bool
+    case: Case
+    difference: Difference
     rows: Counter[str] = field(default_factory=Counter)
+    rules: tuple[str, ...] = ()
 
-    @property
-    def count(self) -> int:
-        return self.rows.total()
+    def add(self, other: Group) -> None:
+        """Of two examples one whose value is off by the way to the slot is better: that says most of why."""
+        if other.difference.relative and not self.difference.relative:
+            self.case, self.difference = other.case, other.difference
+        self.rows.update(other.rows)
 
-    def json(self) -> dict[str, Any]:
-        return {
-            "word": self.word,
-            "text": self.text,
-            "row": self.row,
-            "rule": self.rule,
-            "action": self.action,
-            "kind": self.kind,
-            "difference": self.difference,
-            "why": self.why,
-            "case": self.case,
-            "count": self.count,
-            "rows": dict(self.rows),
-        }
+
+Key = tuple[str, int, str]
+"""Rule, size, kind of difference."""
 
 
 @dataclass
 class Tally:
-    """What was tried: by row the encodings compared and refused; by reason those skipped; findings by group."""
+    """What was tried: by row the encodings compared and refused; by reason those skipped; what differed, by group."""
 
     compared: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    groups: dict[Key, Group] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         for name in ("compared", "refused", "tried", "skipped"):
             getattr(self, name).update(getattr(other, name))
-        for key, finding in other.findings.items():
-            if key in self.findings:
-                self.findings[key].rows.update(finding.rows)
+        for key, group in other.groups.items():
+            if key in self.groups:
+                self.groups[key].add(group)
             else:
-                self.findings[key] = finding
+                self.groups[key] = group
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A group as it is reported: with its case shrunk, and what that shows."""
+
+    group: Group
+    case: str
+    word: str
+    text: str
+    difference: str
+
+    def json(self) -> dict[str, Any]:
+        group = self.group
+        return {
+            "word": self.word,
+            "text": self.text,
+            "rules": list(group.rules),
+            "action": group.action,
+            "kind": group.difference.kind,
+            "difference": self.difference,
+            "why": group.why,
+            "case": self.case,
+            "count": group.rows.total(),
+            "rows": dict(group.rows.most_common()),
+        }
+
+
+def merged(groups: Iterable[Group]) -> list[Group]:
+    """The groups, with those of many rules that one routine simulates, of the same kind, as one: it is the routine's.
+
+    Its example is that of the rule with most of them.
+    """
+    by_routine: dict[tuple[str, str], list[Group]] = {}
+    for group in groups:
+        name = group.action or f"{group.rule}/{group.size}"
+        by_routine.setdefault((name, group.difference.kind), []).append(group)
+    found: list[Group] = []
+    for together in by_routine.values():
+        together.sort(key=lambda group: -group.rows.total())
+        if len(together) < MANY:
+            found += [replace(group, rules=(group.rule,)) for group in together]
+            continue
+        rows = sum((group.rows for group in together), Counter[str]())
+        found.append(replace(together[0], rows=rows, rules=tuple(group.rule for group in together)))
+    return sorted(found, key=lambda group: (group.rules, group.size, group.difference.kind))
 
 
 @dataclass(frozen=True)
@@ -159,24 +198,30 @@ class Search:
             if insn is None:
                 tally.skipped[NO_ENCODING] += 1
                 break
-            compared += self._encoding(row.label, insn, rng, tally)
+            compared += self._encoding(row, insn, rng, tally)
         tally.compared[row.label] += compared
 
-    def _encoding(self, label: str, insn: bytes, rng: Random, tally: Tally) -> bool:
+    def _encoding(self, row: ExampleRow, insn: bytes, rng: Random, tally: Tally) -> bool:
         """Whether it was compared."""
-        bench = self.bench
+        bench, label = self.bench, row.label
         tally.tried[label] += 1
         for limit in bench.examples.limits:
             if limit.applies(insn):
                 tally.skipped[f"{limit.name}: {limit.why}"] += 1
                 return False
-        following = bench.examples.following(rng) if bench.arch.has_delay_slot(insn) else b""
-        case = Case(insn, rng.choice(bench.layout.sites), following=following)
-        if error := bench.open(case):
+        case = Case(insn, rng.choice(bench.layout.sites), following=bench.examples.following(insn, rng))
+        try:
+            error = bench.open(case)
+        except DecodeError:
+            tally.skipped[NO_LENGTH] += 1
+            return False
+        if error:
             tally.refused[label] += 1
-            assert error < 0, errno.errorcode
             return False
         try:
+            if not row.runs:
+                tally.skipped[NOT_RUN] += 1
+                return False
             return self._opened(label, case, rng, tally)
         finally:
             bench.close()
@@ -196,12 +241,23 @@ class Search:
 
     def _difference(self, case: Case) -> Difference | str | None:
         """With the case opened: the first difference, or why there can be none."""
+        beyond = self.bench.examples.beyond(case.insn, case.regs)
+        if beyond is not None:
+            return beyond
         plain = self.bench.in_place(case)
         probed = self.bench.under_probe(case)
-        p = self.bench.probe
-        if plain.first.end is not None and plain.first.end.kind == TrapKind.ILLEGAL.value and p.ainsn.slot is None:
+        ainsn, end = self.bench.probe.ainsn, plain.first.end
+        if ainsn.simulate is not None and end is not None and end.kind == TrapKind.ILLEGAL.value:
             return UNDEFINED
-        return self.compare.first(case, plain, probed, p.ainsn.slot)
+        found = self.compare.first(case, plain, probed, ainsn)
+        return OWN_TEXT if found is not None and self._touches_itself(case) else found
+
+    def _touches_itself(self, case: Case) -> bool:
+        """Whether it reads or writes the text that its own breakpoint is in."""
+        arch, end = self.bench.arch, case.at + len(case.insn)
+        operands = arch.memory_operands(case.insn, case.at)
+        places = (operand.address(lambda name: case.regs.get(name, 0), arch.registers.bits) for operand in operands)
+        return any(at < end and case.at < at + operand.size for at, operand in zip(places, operands, strict=True))
 
     def difference(self, case: Case) -> Difference | str | None:
         """Of one case alone; a string says why it cannot be compared."""
@@ -213,7 +269,10 @@ class Search:
             self.bench.close()
 
     def replay(self, case: Case) -> Replay:
-        """Both results of one case; what is the same and zero is left out."""
+        """Both results of one case; what is the same and zero is left out. UsageError if it cannot be run."""
+        beyond = self.bench.examples.beyond(case.insn, case.regs)
+        if beyond is not None:
+            raise UsageError(f"case: {beyond}")
         if error := self.bench.open(case):
             why = self.decision(case).why
             return Replay("reject", why, [], f"refused: -{errno.errorcode[-error]}", False)
@@ -229,32 +288,24 @@ class Search:
     # What was found
 
     def _note(self, label: str, case: Case, found: Difference, tally: Tally) -> None:
+        if self._difference(case) != found:
+            tally.skipped[UNSTABLE] += 1
+            return
         decision = self.decision(case)
-        key = decision.rule, found.kind
-        known = tally.findings.get(key)
-        if known is None or (found.relative and not known.relative):  # that says most of why
-            tally.findings[key] = self._finding(label, case, found, decision)
-            tally.findings[key].rows.update(known.rows if known else {})
-        tally.findings[key].rows[label] += 1
+        size = len(case.insn) if len(self.bench.arch.insn_sizes) == 2 else 0
+        group = Group(decision.rule, decision.action, size, decision.why, case, found, Counter({label: 1}))
+        key = decision.rule, size, found.kind
+        if key in tally.groups:
+            tally.groups[key].add(group)
+        else:
+            tally.groups[key] = group
 
-    def _finding(self, label: str, case: Case, found: Difference, decision: Decision) -> Finding:
-        self.bench.close()
-        smallest = self.shrunk(case, found)
-        shown = self.difference(smallest)
-        self.bench.open(case)
-        arch = self.bench.arch
-        return Finding(
-            rule=decision.rule,
-            action=decision.action,
-            kind=found.kind,
-            case=format_case(smallest, arch),
-            word=arch.word(case.insn),
-            text=self.text(smallest),
-            why=decision.why,
-            row=label,
-            difference=str(shown),
-            relative=found.relative,
-        )
+    def finding(self, group: Group) -> Finding:
+        """A group with its case shrunk."""
+        arch, smallest = self.bench.arch, self.shrunk(group.case, group.difference)
+        shown = str(self.difference(smallest))
+        word = arch.word(smallest.insn)
+        return Finding(group, format_case(smallest, arch), word, self.text(smallest), shown)
 
     def shrunk(self, case: Case, wanted: Difference) -> Case:
         """The smallest case found that has a difference of the same kind."""
@@ -265,7 +316,7 @@ class Search:
                 return False
             return (found.kind, found.relative) == (wanted.kind, wanted.relative)
 
-        return shrink(case, shows, self.bench.layout.sites[0])
+        return shrink(case, shows, self.bench.layout.sites[0], self.bench.arch.registers.status)
 
     def decision(self, case: Case) -> Decision:
         bench = self.bench

@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 WORD = 8  # bytes of memory that are kept or dropped together
 
 
-def shrink(case: Case, shows: Shows, first_site: int) -> Case:
+def shrink(case: Case, shows: Shows, first_site: int, status: str) -> Case:
     """A case with as few registers and bytes that are not zero as greedy removal finds, and simple values in them."""
     for changes in ({"then": b""}, {"following": bytes(len(case.following))}, {"at": first_site}):
         simpler = replace(case, **changes)
@@ -24,7 +24,7 @@ def shrink(case: Case, shows: Shows, first_site: int) -> Case:
     case = replace(case, mem=_fewest(case.mem, lambda mem: shows(replace(case, mem=mem))))
     case = replace(case, regs=_fewest(case.regs, lambda regs: shows(replace(case, regs=regs))))
     case = replace(case, mem=_fewest(case.mem, lambda mem: shows(replace(case, mem=mem))))
-    return _simplest_values(case, shows)
+    return _simplest_values(case, shows, status)
 
 
 def _words_of_memory(case: Case) -> Case:
@@ -52,8 +52,11 @@ def _fewest(given: Mapping[Key, Value], shows: Callable[[Mapping[Key, Value]], b
     return kept
 
 
-def _simplest_values(case: Case, shows: Shows) -> Case:
+def _simplest_values(case: Case, shows: Shows, status: str) -> Case:
+    """The status word stays: most of its bits are not a number's."""
     for name, value in case.regs.items():
+        if name == status:
+            continue
         for simpler in _simpler_values(value):
             smaller = replace(case, regs={**case.regs, name: simpler})
             if shows(smaller):

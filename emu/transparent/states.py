@@ -15,6 +15,7 @@ POOL = 12  # different values in one state: so some registers are equal
 IN_BUFFER = 0.95  # how often an access goes to the buffer
 FP_STATES = 0.3  # how often floating point registers are not zero
 IRQS_OFF = 0.25
+MEMORIES = 8  # different contents of the buffer
 
 
 def irq_bits(arch: Arch[Port], status: int) -> int:
@@ -34,6 +35,8 @@ class States:
         self._names = [name for name in (*file.gpr, *bench.examples.randomised) if name != zero]
         self._irqs_off = bench.reset_status ^ irq_bits(bench.arch, bench.reset_status)
         self._bits, self._bytes = file.bits, file.bits // 8
+        rng = Random(MEMORIES)
+        self._memories = [self._some_memory(rng) for _ in range(MEMORIES)]
 
     def registers(self, insn: bytes, at: int, rng: Random) -> dict[str, int]:
         """Registers, flags, and now and then a status word with interrupts off and floating point registers.
@@ -56,11 +59,11 @@ class States:
 
     def memory(self, rng: Random) -> bytes:
         """The buffer: anything, and addresses of text and of the buffer."""
-        data = bytearray(rng.randbytes(BUFFER_SIZE))
-        for _ in range(64):
-            at = rng.randrange(BUFFER_SIZE // self._bytes) * self._bytes
-            data[at : at + self._bytes] = self._value(rng).to_bytes(self._bytes, "little")
-        return bytes(data)
+        return rng.choice(self._memories)
+
+    def _some_memory(self, rng: Random) -> bytes:
+        words = (self._value(rng) for _ in range(BUFFER_SIZE // self._bytes))
+        return b"".join(word.to_bytes(self._bytes, "little") for word in words)
 
     def _value(self, rng: Random) -> int:
         kind, bits = rng.random(), self._bits

@@ -1,0 +1,126 @@
+"""MIPS32 instructions to be tried under probes: the rows of kprobes.rules, and the classes of classes.decode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from random import Random
+
+from arches.mips.branches import is_branch
+from arches.mips.isa import assemble, disassemble
+from arches.mips.verdict import RULES, has_delay_slot
+from emu.bits import field
+from emu.errors import DecodeError
+from emu.isa.site import Release
+from emu.isa.table import Row, parse_rows
+from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
+
+COP0, COP2, JALX = 0x10, 0x12, 0x1D  # bits 31:26
+BPOSGE32 = 0x041C  # bits 31:16
+BNE, BGTZ = 0x05, 0x07
+BLTZ = 0x0400  # bits 31:16, on $0
+JR, JALR = 0x08, 0x09  # SPECIAL functions
+NOP = bytes(4)
+NOPS = 0.4  # how many delay slots have one
+CONDITIONS = 0xFE800000  # of fcsr
+
+
+@cache
+def classes() -> tuple[Row, ...]:
+    return tuple(parse_rows((files("arches.mips") / "classes.decode").read_text(encoding="utf-8"), "classes.decode"))
+
+
+def to_bytes(word: int) -> bytes:
+    return word.to_bytes(4, "little")
+
+
+def to_word(insn: bytes) -> int:
+    return int.from_bytes(insn[:4], "little")
+
+
+def is_instruction(insn: bytes) -> bool:
+    try:
+        disassemble(insn, 0x80000000)
+    except DecodeError:
+        return False
+    return True
+
+
+def rows(release: Release | None) -> Sequence[ExampleRow]:
+    found = class_rows(classes(), "classes.decode", is_instruction)
+    return (*rule_rows(RULES, release, to_bytes, is_instruction), *found)
+
+
+def following(insn: bytes, rng: Random) -> bytes:
+    """What stands in a delay slot, the CPU's or one that only the kernel sees: a nop, or something simple."""
+    word = to_word(insn)
+    if not is_branch(word) and not has_delay_slot(word):
+        return b""
+    return NOP if rng.random() < NOPS else to_bytes(_simple(rng))
+
+
+def _simple(rng: Random) -> int:
+    opcode, registers = rng.choice((0x09, 0x0D, 0x23, 0x2B, 0x00)), rng.getrandbits(10)
+    if opcode:
+        return opcode << 26 | registers << 16 | rng.getrandbits(16)
+    return registers << 16 | rng.getrandbits(5) << 11 | rng.choice((0x21, 0x2A, 0x25))  # addu, slt, or
+
+
+def steer(insn: bytes, regs: dict[str, int], rng: Random) -> None:
+    """Conditions for bc1 and movf, and no FPU exception enabled; jumps to words."""
+    regs["fcsr"] = rng.getrandbits(32) & CONDITIONS
+    register = jump_register(insn)
+    if register is not None:
+        regs[register] &= ~3
+
+
+def jump_register(insn: bytes) -> str | None:
+    """The register that jr or jalr goes to; None for another instruction, and for $0."""
+    word = to_word(insn)
+    number = field(word, 25, 21)
+    return f"r{number}" if word >> 26 == 0 and word & 0x3F in (JR, JALR) and number else None
+
+
+def more(insn: bytes, way: int) -> bool:
+    """A branch that is never taken is a nop to the engine: its delay slot is a step of its own."""
+    word = to_word(insn)
+    opcode, rs, rt = word >> 26, field(word, 25, 21), field(word, 20, 16)
+    never = (opcode == BNE and rs == rt) or (rs == 0 and (opcode == BGTZ or word >> 16 == BLTZ))
+    return way == 4 and never
+
+
+def beyond(insn: bytes, regs: Mapping[str, int]) -> str | None:
+    register = jump_register(insn)
+    if register is not None and regs.get(register, 0) & 3:
+        return "a jump to no word: bit 0 is MIPS16, which is not here, and the engine does not survive it"
+    return None
+
+
+EXAMPLES = Examples(
+    rows=rows,
+    canary=assemble("addiu $t0, $t0, 1", 0),
+    randomised=("hi", "lo"),
+    limits=(
+        Limit(
+            "privileged",
+            lambda insn: to_word(insn) >> 26 == COP0,
+            "the engine's coprocessor 0 does not have the interrupt state of the kernel here",
+        ),
+        Limit(
+            "branch to its own delay slot",
+            lambda insn: is_branch(to_word(insn)) and insn[:2] == bytes(2) and to_word(insn) >> 26 != 0,
+            "the engine sometimes keeps it pending, and executes the delay slot twice",
+        ),
+        Limit(
+            "not fitted",
+            lambda insn: to_word(insn) >> 26 == COP2 or to_word(insn) >> 16 == BPOSGE32,
+            "the engine has no coprocessor 2, and the DSP is off",
+        ),
+        Limit("MIPS16", lambda insn: to_word(insn) >> 26 == JALX, "jalx leaves for an ISA that is not here"),
+    ),
+    following=following,
+    steer=steer,
+    beyond=beyond,
+    more=more,
+)
