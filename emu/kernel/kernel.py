@@ -129,9 +129,10 @@ class Kernel:
     def knows(self, addr: int) -> bool:
         """Whether addr is inside a symbol, of text or data (kallsyms_lookup_size_offset with KALLSYMS_ALL)."""
         image = self.machine.image
+        if image.symbol_at(addr) is not None:
+            return True
         objects = (symbol for symbol in image.symbols.values() if symbol.kind == "object")
-        in_data = any(symbol.address <= addr < symbol.address + symbol.size for symbol in objects)
-        return image.symbol_at(addr) is not None or in_data
+        return any(symbol.address <= addr < symbol.address + symbol.size for symbol in objects)
 
     def in_slot(self, addr: int) -> bool:
         return self.machine.slots.base <= addr < self.machine.slots.end

@@ -17,19 +17,22 @@ class InsnSlots:
         self._kernel = kernel
         self._base = base
         self._stride = kernel.arch.port.slot_size
-        self._free = list(range(size // self._stride - 1, -1, -1))
+        self._count = size // self._stride
+        self._used = 0  # slots that were ever taken are below this
+        self._free: list[int] = []  # of those
 
     def fill(self, p: Kprobe, following: bytes) -> int:
         """Give p a slot with its instruction in it; 0, -ENOMEM, or the errno of a copy that cannot be made."""
-        if not self._free:
+        number = min(self._free, default=self._used)
+        if number == self._count:
             return -errno.ENOMEM
-        slot = self._base + self._free[-1] * self._stride
+        slot = self._base + number * self._stride
         # A copy that jumps back by itself may be preempted in the slot, and its post_handler would never run.
         p.ainsn.boostable &= self._kernel.config.preempt == "none" and p.post_handler is None
         data = self._kernel.arch.port.fill_slot(p, slot, following, self._kernel.variant.options)
         if data is None:
             return -errno.EINVAL
-        self._free.pop()
+        self._take(number)
         p.ainsn.slot = slot
         # The whole slot is written before the breakpoint that leads to it exists, so nobody sees it half-made.
         self._kernel.text.store(slot, data, live=False)
@@ -41,5 +44,10 @@ class InsnSlots:
     def free(self, p: Kprobe) -> None:
         if p.ainsn.slot is not None and self._kernel.arch.port.frees_slots:
             self._free.append((p.ainsn.slot - self._base) // self._stride)
-            self._free.sort(reverse=True)
             p.ainsn.slot = None
+
+    def _take(self, number: int) -> None:
+        if number == self._used:
+            self._used += 1
+        else:
+            self._free.remove(number)

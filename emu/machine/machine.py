@@ -40,6 +40,7 @@ class Machine:
         self._shared, self._own = self._shared_range(), self._own_range()
         self.quiet: set[int] = set()  # addresses of instructions that access no memory, once they are known
         self._operands: dict[int, tuple[MemoryOperand, ...]] = {}
+        self._by_text: dict[tuple[int, bytes], tuple[MemoryOperand, ...]] = {}
         self._start: tuple[list[bytes], list[Any]] | None = None
 
     def _after_text(self, size: int) -> int:
@@ -178,17 +179,29 @@ class Machine:
 
         `patched` says that the text there may change, so that what is known of it cannot be kept.
         """
-        operands = self._operands.get(pc)
-        if operands is None or patched:
-            insn = b"".join(self._fetched(cpu, at) for at in self.step_at(cpu, pc))
-            operands = self.arch.memory_operands(insn, pc)
-            if not patched:
-                self._operands[pc] = operands
-                if not operands:
-                    self.quiet.add(pc)
+        operands = self._patched_operands(cpu, pc) if patched else self._operands.get(pc)
+        if operands is None:
+            operands = self._operands[pc] = self._memory_operands(cpu, pc)
+            if not operands:
+                self.quiet.add(pc)
         for operand in operands:
             address = operand.address(cpu.get, self.arch.registers.bits)
             if address in self._shared and address not in self._own:
                 kind = "update" if operand.reads and operand.writes else "store" if operand.writes else "load"
                 return kind, address
         return None
+
+    def _patched_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
+        """Those of an instruction in text that changes, kept by what is there now; a delay slot counts with it."""
+        try:
+            text = cpu.fetched(pc, min(2 * max(self.arch.insn_sizes), self.memory.region(pc).end - pc))
+        except MemoryAccessError:
+            return ()
+        operands = self._by_text.get((pc, text))
+        if operands is None:
+            operands = self._by_text[pc, text] = self._memory_operands(cpu, pc)
+        return operands
+
+    def _memory_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
+        insn = b"".join(self._fetched(cpu, at) for at in self.step_at(cpu, pc))
+        return self.arch.memory_operands(insn, pc)

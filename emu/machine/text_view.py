@@ -10,6 +10,7 @@ import ctypes
 
 from emu.machine.memory import PAGE, Region
 
+NEAR = 8  # bytes
 ViewState = tuple[bytes, dict[int, int]]
 """Baseline, and offset -> byte where the view differs from it. Never changed once made."""
 
@@ -83,11 +84,11 @@ class TextView:
 
 
 def _ranges(places: list[int]) -> list[tuple[int, int]]:
-    """Sorted places as (first, length) runs."""
+    """Sorted places as (first, length) runs; a few bytes between two are cheaper to flush than a second run."""
     runs: list[tuple[int, int]] = []
     for place in places:
-        if runs and runs[-1][0] + runs[-1][1] == place:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        if runs and place - runs[-1][0] - runs[-1][1] < NEAR:
+            runs[-1] = (runs[-1][0], place + 1 - runs[-1][0])
         else:
             runs.append((place, 1))
     return runs

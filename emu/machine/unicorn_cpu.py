@@ -186,6 +186,9 @@ class UnicornCpu:
         self._pc = value & self._pc_mask
 
     def get(self, name: str) -> int:
+        number = self._numbers.get(name)  # most are asked for by these names, and often
+        if number is not None:
+            return self._gpr[number]
         name = self._spec.file.canonical(name)
         if name == "pc":
             return self._pc
