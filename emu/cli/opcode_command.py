@@ -39,6 +39,8 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
 def opcodes(options: argparse.Namespace) -> int:
     if options.elf is not None:
         return list_elf(options)
+    if options.symbol is not None:
+        raise UsageError(f"--symbol {options.symbol}: expected --elf FILE with it")
     arch = arches.load(options.arch)
     release = parse_release(options.version) if options.version is not None else None
     features = known_features(arch, options.feature)
