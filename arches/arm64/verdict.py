@@ -6,6 +6,7 @@ the probed word might follow (is_probed_address_atomic in decode-insn.c).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from emu.isa.decide import by_rule, little_word, refuse
@@ -62,9 +63,15 @@ def exclusive_load_before(site: Site, release: Release | None) -> int | None:
         insn = site.read(addr, 4)
         if insn is None:
             return None
-        match EXCLUSIVE.decide(little_word(insn, 4), release).name:
+        match _exclusive(insn, release):
             case "store_ex":
                 return None
             case "load_ex":
                 return addr
     return None
+
+
+@lru_cache(maxsize=1 << 16)
+def _exclusive(insn: bytes, release: Release | None) -> str:
+    """The row of exclusive.rules; every instruction is looked at from up to 32 others."""
+    return EXCLUSIVE.decide(little_word(insn, 4), release).name
