@@ -4,9 +4,40 @@ import re
 
 import pytest
 
+import arches
+from emu.cli import main
 from tools.update_readme import README, agrees, examples, run
 
 EXAMPLES = list(examples(README.read_text(encoding="utf-8")))
+
+
+DEFECTS = re.findall(
+    r"^\| (\w+) \| `(word=[^`]*)` \|[^|]*\| (newest|before [\d.]+) \|$", README.read_text(), re.MULTILINE
+)
+
+
+def version_before(release):
+    major, minor = release.split(".")
+    return f"{major}.{int(minor) - 1}"
+
+
+def transparent(arch, case, *arguments):
+    return main(["transparent", arch, "--case", case, *arguments])
+
+
+@pytest.mark.parametrize(("arch", "case", "where"), DEFECTS)
+def test_a_listed_defect_is_there_and_is_mended(arch, case, where):
+    if where == "newest":
+        assert transparent(arch, case, "--expect", "some") == 0
+        assert transparent(arch, case, "--variant", "fixed", "--expect", "none") == 0
+    else:
+        version = version_before(where.removeprefix("before "))
+        assert transparent(arch, case, "--version", version, "--expect", "some") == 0
+        assert transparent(arch, case, "--expect", "none") == 0
+
+
+def test_the_table_of_defects_covers_every_architecture():
+    assert {arch for arch, _, _ in DEFECTS} == set(arches.names())
 
 
 @pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[command for command, _ in EXAMPLES])

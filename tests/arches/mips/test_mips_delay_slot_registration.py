@@ -1,4 +1,4 @@
-"""The delay slot check of arch_prepare_kprobe reads the word before as it stands in memory (facts, MIPS 5.1, item 2)."""
+"""The delay slot check of arch_prepare_kprobe reads the word before from memory (facts, MIPS 5.1, item 2)."""
 
 import errno
 
