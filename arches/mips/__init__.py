@@ -8,7 +8,7 @@ from arches.mips import isa, kprobes, traps
 from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import ACTIONS
-from arches.mips.verdict import RULES, decide, has_delay_slot
+from arches.mips.verdict import RULES, decide, decide_fixed, has_delay_slot
 from emu.isa.arch import Arch
 from emu.kernel.port import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -29,6 +29,7 @@ FIXED = replace(
     name="fixed",
     title="what if: newest, with the step of branches mended",
     options=frozenset({kprobes.FIXED}),
+    decide=decide_fixed,
 )
 
 ARCH = Arch(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
 from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
-from arches.mips.verdict import has_delay_slot
+from arches.mips.verdict import has_delay_slot, is_cop1_operation
 from emu.explore.ops import own
 from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, get_kprobe, kprobes_inc_nmissed_count
@@ -87,15 +87,17 @@ def prepare_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     """EPC ends at the slot in all cases, even for a probed break that was meant to be stepped in place."""
     assert p.ainsn.slot is not None
     regs.status &= ~ST0_IE
-    if is_branch(p):
+    if is_branch(p, cpu.kernel.variant.options):
         evaluate_branch(p, regs, cpu)
     elif FIXED in cpu.kernel.variant.options:
         cpu.kprobe_ctlblk.skip_delayslot = False  # in Linux a branch's flag leaks to the next probe on this CPU
     regs.pc = p.ainsn.slot
 
 
-def is_branch(p: Kprobe) -> bool:
-    return has_delay_slot(int.from_bytes(p.opcode, "little"))
+def is_branch(p: Kprobe, options: frozenset[str]) -> bool:
+    """Whether the delay slot is stepped and not the instruction; in Linux that is so for every COP1 word."""
+    word = int.from_bytes(p.opcode, "little")
+    return has_delay_slot(word) and not (FIXED in options and is_cop1_operation(word))
 
 
 def evaluate_branch(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
@@ -124,7 +126,7 @@ async def finish_skipped(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
 
 def resume_execution(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     kcb = cpu.kprobe_ctlblk
-    target = kcb.target_epc if is_branch(p) else kcb.saved_epc + 4
+    target = kcb.target_epc if is_branch(p, cpu.kernel.variant.options) else kcb.saved_epc + 4
     regs.pc = target if target is not None else kcb.saved_epc
 
 
@@ -153,5 +155,5 @@ def irqs_enabled(cp0_status: int) -> bool:
 
 def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes | None:
     """The instruction, or the one in its delay slot, and the break that ends the step."""
-    copied = following[:4] if is_branch(p) else p.opcode
+    copied = following[:4] if is_branch(p, options) else p.opcode
     return copied + STEP_BREAK if len(copied) == 4 else None

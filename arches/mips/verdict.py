@@ -1,8 +1,8 @@
 """Whether a MIPS kernel lets a kprobe be set: arch_prepare_kprobe in arch/mips/kernel/kprobes.c.
 
 The order is LL and SC, the delay slot of the word before, and then the rest of the word. There is no check of the
-alignment: a probe at `symbol+1` is accepted, and arming it corrupts two instructions. The word before is read as it stands in memory: under
-a probe it is a break, which has no delay slot, so the delay slot of a probed branch is accepted.
+alignment: a probe at `symbol+1` is accepted, and arming it corrupts two instructions. The word before is read as it
+stands in memory: under a probe it is a break, without a delay slot, so the delay slot of a probed branch is accepted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from emu.isa.rules import RuleTable
 from emu.isa.site import Decision, Release, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
+COP1, BC1 = 0x11, 8
 LL_SC = ("ll", "lld", "sc", "scd")
 
 
@@ -39,3 +40,16 @@ def has_delay_slot(word: int, release: Release | None = None, features: Collecti
     """
     rules = RULES.in_force(release, features)
     return any(rule.verdict is Verdict.SIMULATE and rule.matches(word) for rule in rules)
+
+
+def is_cop1_operation(word: int) -> bool:
+    """A COP1 word that is no branch: arithmetic, moves, compares (MIPS32 manual, volume II; branches have rs = BC1)."""
+    return word >> 26 == COP1 and word >> 21 & 0x1F != BC1
+
+
+def decide_fixed(site: Site, release: Release | None = None) -> Decision:
+    """What if only COP1 branches were taken for branches."""
+    decision = decide(site, release)
+    if decision.rule == "cop1" and is_cop1_operation(little_word(site.insn, 4)):
+        return Decision(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
+    return decision
