@@ -261,6 +261,8 @@ class UnicornCpu:
         if pc in self._lethal:
             return Trap(TrapKind.ILLEGAL, pc)
         error = self._start(self._handle, pc, self._until, 0, 1)
+        if self._engine._hook_exception is not None:
+            self._raise_from_hook()
         if error or self._interrupt is not None or self._hooked is not None:
             return self._stopped(pc, error)
         self._read(self._handle, self._pc_id, self._ref)
@@ -268,6 +270,12 @@ class UnicornCpu:
         if self._leaves_pending is not None and self._leaves_pending(pc, self._pc, self.fetched):
             self._renew()
         return None
+
+    def _raise_from_hook(self) -> None:
+        """What Python raised in a hook, a ^C most likely: the wrapper that is not used here would raise it."""
+        raised, self._engine._hook_exception = self._engine._hook_exception, None
+        self._interrupt = self._hooked = self._fault = None
+        raise raised
 
     def run(self, limit: int) -> Stop:
         step = self.step

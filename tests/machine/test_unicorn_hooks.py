@@ -1,0 +1,34 @@
+"""A ^C that comes while a hook runs: it is not lost, and the step that it cut short does not count as one."""
+
+import pytest
+
+import arches
+from emu.machine.cpu import Trap
+from emu.machine.memory import Memory
+from emu.machine.unicorn_cpu import UnicornCpu
+
+TEXT = 0x10000
+BREAKS = {"arm64": "800020d4", "mips": "cd800000", "x86": "cc"}  # on RISC-V ebreak comes to no hook
+
+
+@pytest.mark.parametrize("arch", BREAKS)
+def test_an_interrupt_in_a_hook_is_raised_by_the_step(monkeypatch, arch):
+    hook, pressed = UnicornCpu._on_interrupt, [False, True]  # the last one first
+
+    def interrupted(self, engine, number, data):
+        if pressed.pop():
+            raise KeyboardInterrupt
+        hook(self, engine, number, data)
+
+    monkeypatch.setattr(UnicornCpu, "_on_interrupt", interrupted)
+    memory = Memory()
+    memory.add("text", TEXT, 0x1000, executable=True)
+    memory.write(TEXT, bytes.fromhex(BREAKS[arch]))
+    cpu = arches.load(arch).port.make_cpu(0, memory)
+    cpu.pc = TEXT
+    with pytest.raises(KeyboardInterrupt):
+        cpu.step()
+    cpu.pc = TEXT
+    stopped = cpu.step()
+    assert isinstance(stopped, Trap)
+    assert stopped.pc == TEXT
