@@ -148,3 +148,23 @@ def test_a_miss_leaves_the_interrupt_state_of_the_outer_step_alone(run_alone, ar
 
     run_alone(scenario, arch, cpus=1)
     assert states == [(True, 0)]
+
+
+@pytest.mark.parametrize(("variant", "forgotten"), [("mainline", False), ("fixed", True)])
+def test_a_skipped_nop_on_mips_leaves_the_probe_current_and_interrupts_off(run_alone, variant, forgotten):
+    """Facts 3.1, behaviour 1, seen on a real kernel too: later hits on this CPU are misses."""
+    states = []
+
+    def scenario(lab):
+        probe = Kprobe(lab.symbol("probe_delay_nop"))
+        lab.boot(register_kprobe(lab.kernel, probe))
+
+        async def guest():
+            await run_guest(lab.cpus[0], "probe_delay", 3)
+            cpu = lab.cpus[0]
+            states.append((cpu.current_kprobe is None, cpu.irqs_enabled, cpu.preempt_count, probe.nmissed))
+
+        return {"cpu0": guest()}
+
+    run_alone(scenario, "mips", variant, cpus=1)
+    assert states == [(forgotten, forgotten, 0, 0 if forgotten else 2)]
