@@ -50,6 +50,14 @@ def reads_itself(insn: bytes) -> bool:
     return found is not None and found.fields.get("lit") == 0
 
 
+def partner(insn: bytes) -> bytes:
+    """The exclusive store for an exclusive load, of a3 to where it loaded from."""
+    found = decoded(insn)
+    if found is None or found.name != "ldex.w32" or found.rz == found.rx:
+        return b""
+    return TABLE.to_bytes(TABLE.encode("stex.w32", rz=3, rx=found.rx, disp=found.disp), 4)
+
+
 def steer(insn: bytes, regs: dict[str, int], _rng: Random) -> None:
     """lrs and srs, whose base is a register of its own, get to where the stack is."""
     found = decoded(insn)
@@ -60,6 +68,7 @@ def steer(insn: bytes, regs: dict[str, int], _rng: Random) -> None:
 EXAMPLES = Examples(
     rows=rows,
     canary=assemble("addi a3, 1", 0),
+    partner=partner,
     literals=True,
     randomised=("hi", "lo"),
     limits=(

@@ -10,6 +10,9 @@ from emu.bits import field
 from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
 
+LL_W, LL_D = 0x20, 0x22  # bits 31:24; sc is the next
+LLACQ_W, LLACQ_D = 0xE15E0, 0xE15E2  # bits 31:10; screl is the next
+T0 = 12
 CSR_ACCESS = 0x04  # bits 31:24
 EXCEPTION_STATE = (0, 1, 5, 6, 7, 8)  # CRMD, PRMD, ESTAT, ERA, BADV, BADI
 
@@ -26,6 +29,19 @@ def rows(release: Release | None) -> Sequence[ExampleRow]:
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(TABLE, "insns.decode"))
 
 
+def partner(insn: bytes) -> bytes:
+    """The store-conditional for a load-linked, to where it loaded from: ll to sc, llacq to screl, from $t0."""
+    word = int.from_bytes(insn, "little")
+    base = word & 31 << 5
+    if word & 31 == base >> 5:
+        return b""
+    if word >> 24 in (LL_W, LL_D):
+        return to_bytes(word & ~31 | 1 << 24 | T0)
+    if word >> 10 in (LLACQ_W, LLACQ_D):
+        return to_bytes((word >> 10 | 1) << 10 | base | T0)
+    return b""
+
+
 def names_exception_state(insn: bytes) -> bool:
     """csrrd, csrwr and csrxchg of what an exception overwrites or restores."""
     word = int.from_bytes(insn, "little")
@@ -35,6 +51,7 @@ def names_exception_state(insn: bytes) -> bool:
 EXAMPLES = Examples(
     rows=rows,
     canary=assemble("addi.d $t0, $t0, 1", 0),
+    partner=partner,
     base=0x9000_0000_0020_0000,
     limits=(
         Limit(

@@ -8,7 +8,7 @@ from arches.riscv import isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
 from arches.riscv.simulate import ACTIONS, FIXED
-from arches.riscv.verdict import RULES, decide
+from arches.riscv.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant
@@ -37,8 +37,9 @@ SEED = Variant(
 MENDED = replace(
     MAINLINE,
     name="fixed",
-    title="what if: newest, with simulations that do what the instruction does",
+    title="what if: newest, with simulations that do what the instruction does, and lr and sc refused",
     actions={**ACTIONS, **FIXED},
+    decide=decide_fixed,
 )
 
 ARCH = Arch(

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from arches.riscv.asm import assemble, disassemble, table
 from arches.riscv.isa import insn_size
 from arches.riscv.verdict import RULES
+from emu.bits import field
 from emu.errors import DecodeError
 from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, rule_rows, table_rows
+
+LR_MASK, LR, SC = 0xF800607F, 0x1000202F, 0x03  # funct5, funct3 but for its lowest bit, opcode; funct5 of sc
+T0, T1, T2 = 5, 6, 7
 
 
 def to_bytes(word: int) -> bytes:
@@ -25,8 +29,18 @@ def is_instruction(insn: bytes) -> bool:
     return True
 
 
+def partner(insn: bytes) -> bytes:
+    """The store-conditional for a load-reserved, to where it loaded from; into t0, unless that is the address."""
+    word = int.from_bytes(insn, "little")
+    base = field(word, 19, 15)
+    if word & LR_MASK != LR or field(word, 11, 7) == base:
+        return b""
+    flag = T0 if base != T0 else T1
+    return to_bytes(word & ~(31 << 7 | 31 << 20 | 31 << 27) | SC << 27 | T2 << 20 | flag << 7)
+
+
 def rows(release: Release | None) -> Sequence[ExampleRow]:
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(table(), "insns.decode"))
 
 
-EXAMPLES = Examples(rows=rows, canary=assemble("addi t0, t0, 1", 0))
+EXAMPLES = Examples(rows=rows, canary=assemble("addi t0, t0, 1", 0), partner=partner)

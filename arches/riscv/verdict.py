@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emu.isa.decide import by_rule, little_word, refuse
 from emu.isa.rules import RuleTable
-from emu.isa.site import Decision, Release, Site
+from emu.isa.site import Decision, Release, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 BOUNDARY_CHECK = (6, 2)
@@ -43,3 +43,15 @@ def on_boundary(site: Site) -> bool:
             return True
         addr += insn_size(little_word(insn, 2))
     return addr == site.addr
+
+
+AMO_MASK, LR, SC = 0xF800007F, 0x1000002F, 0x1800002F  # funct5 and opcode
+
+
+def decide_fixed(site: Site, release: Release | None = None) -> Decision:
+    """What if the kernel refused load-reserved and store-conditional, as others do."""
+    decision = decide(site, release)
+    size = insn_size(little_word(site.insn, 2))
+    if decision.verdict is Verdict.STEP and size == 4 and little_word(site.insn, 4) & AMO_MASK in (LR, SC):
+        return refuse("lr_sc", "EINVAL", "the trap would clear the reservation")
+    return decision

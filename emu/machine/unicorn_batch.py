@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,12 +23,13 @@ class RegisterBatch:
         self._numbers = (ctypes.c_int * count)(*numbers)
         self._pointers = (ctypes.c_void_p * count)(*(start + WIDEST * n for n in range(count)))
         self._bytes = memoryview(self._buffer).cast("B")
+        self._unpack = struct.Struct(f"<{2 * count}Q").unpack
 
     def read(self) -> list[int]:
         """Their values, unsigned, in order."""
         self._read_batch(self._handle, self._numbers, self._pointers, self._count)
-        data = bytes(self._bytes)
-        return [int.from_bytes(data[at : at + WIDEST], "little") for at in range(0, WIDEST * self._count, WIDEST)]
+        halves = self._unpack(self._bytes)
+        return [low | high << 64 for low, high in zip(halves[::2], halves[1::2], strict=True)]
 
     def write(self) -> None:
         """Give them the values that were read last."""

@@ -16,6 +16,7 @@ from typing import Any
 from emu.errors import MemoryAccessError, TraplineError, UsageError
 from emu.explore.ops import ExecutionEnds
 from emu.isa.arch import Arch
+from emu.isa.site import Site, Verdict
 from emu.kernel.kernel import Config, Kernel
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.percpu import Percpu
@@ -189,6 +190,11 @@ class Bench:
         self._plain_state, self._probed_state = self.plain.cpu.snapshot(), self.probed.cpu.snapshot()
         return error
 
+    def allows(self, insn: bytes) -> bool:
+        """Whether the kernel lets a probe be set on it."""
+        site = Site(insn=self.layout.window(insn), addr=self.layout.then_at)
+        return self.kernel.decide(site).verdict is not Verdict.REJECT
+
     def _check(self, case: Case) -> None:
         layout = self.layout
         if case.at not in layout.sites:
@@ -292,7 +298,8 @@ class Bench:
             return None
         if not slot <= stop.pc < slot + p.ainsn.length or getattr(stop, "kind", None) is TrapKind.TRACE:
             return None
-        copied = p.where + (p.ainsn.length if self.arch.has_delay_slot(p.opcode) else 0)
+        of_delay_slot = p.ainsn.simulate is not None and self.arch.has_delay_slot(p.opcode)
+        copied = p.where + (p.ainsn.length if of_delay_slot else 0)
         return _end(stop, copied - slot)
 
     def _trap(self, percpu: Percpu, stop: Stop, p: Kprobe) -> End | None:

@@ -17,6 +17,7 @@ TRIES = 2000  # random words for a row before it counts as one without any
 EDGES = 0.3  # how often a field is zero or has another of its outermost values
 SAME = 0.15  # how often two fields have the same value
 LITERALS = ("lit", "far")  # fields
+NOT_ZERO = ("dist",)
 NEAR = 0x8000  # bytes to most literals
 LAST_WORD = WINDOW - 4  # bytes from the last site to the last word before memory ends
 
@@ -51,6 +52,10 @@ def _nothing(_insn: bytes, _rng: Random) -> bytes:
     return b""
 
 
+def _alone(_insn: bytes) -> bytes:
+    return b""
+
+
 def _through(_insn: bytes, _way: int) -> bool:
     return False
 
@@ -68,15 +73,17 @@ class Examples:
     """One architecture's.
 
     `rows(release)` are all rows, of the kernel's table and of the ISA's. `canary` is a plain instruction that a second
-    probe is on. `base` is where text lies, `literals` whether it has some. `randomised` are registers beyond the
-    general ones and the flags that get random values. `following(insn, rng)` is what stands behind it, where that
-    counts (in a delay slot). `more(insn, way)`: the CPU is not through with it after a step that moved the pc by so
-    many bytes. `steer(insn, regs, rng)` edits the random registers so that the instruction does something that can be
-    compared. `beyond(insn, regs)` says why a state is more than the CPU here can do, None if it is not.
+    probe is on, `partner(insn)` another one where that goes with it (the store of an exclusive pair). `base` is where
+    text lies, `literals` whether it has some. `randomised` are registers beyond the general ones and the flags that
+    get random values. `following(insn, rng)` is what stands behind it, where that counts (in a delay slot).
+    `more(insn, way)`: the CPU is not through with it after a step that moved the pc by so many bytes.
+    `steer(insn, regs, rng)` edits the random registers so that the instruction does something that can be compared.
+    `beyond(insn, regs)` says why a state is more than the CPU here can do, None if it is not.
     """
 
     rows: Callable[[Release | None], Sequence[ExampleRow]]
     canary: bytes
+    partner: Callable[[bytes], bytes] = _alone
     base: int = 0x8020_0000
     literals: bool = False
     randomised: tuple[str, ...] = ()
@@ -103,16 +110,17 @@ def _rule_maker(
     good: Callable[[bytes], bool],
 ) -> Callable[[Random], bytes | None]:
     def make(rng: Random) -> bytes | None:
+        insn = None
         for _ in range(TRIES):
             free = rng.getrandbits(32)
             for _ in range(rng.randrange(4)):  # some rows have instructions among words with few bits set only
                 free &= rng.getrandbits(32)
             insn = to_bytes(free & ~rule.mask & WORD_MASK | rule.value)
-            # A 16-bit instruction's row is asked with the other half zero too.
             decided = table.decide(int.from_bytes(insn, "little"), release)
             if decided.name == rule.name and (rule.verdict is Verdict.REJECT or good(insn)):
                 return insn
-        return None
+        # No instruction at all: a word that is none, which the kernel decides about too.
+        return insn if insn is not None and decided.name == rule.name else None
 
     return make
 
@@ -157,11 +165,11 @@ def random_word(row: Row, rng: Random) -> int:
         if field.name in LITERALS:
             word = _replace(word, field, _distance(field, rng))
         elif rng.random() < EDGES:
-            value = rng.choice((0, 0, field.low, field.high, 1 << field.scale))
+            value = rng.choice((0, 0, field.low, field.high, 1 << field.scale)) or int(field.name in NOT_ZERO)
             word = _replace(word, field, max(field.low, min(field.high, value)))
     if len(row.fields) > 1 and rng.random() < SAME:
         one, other = rng.sample(row.fields, 2)
-        if one.width == other.width:
+        if (one.width, one.scale, one.bias) == (other.width, other.scale, other.bias):
             word = _replace(word, one, other.extract(word) - other.bias)
     return word
 

@@ -1,7 +1,7 @@
 """Where things are on the bench: text with places for instructions, literals between them, and a buffer for data.
 
-A literal is a word of text that holds its own address, or next to it, or its complement: so a load that goes wrong
-shows where it went. Every other word is breakpoints, which end what an engine translates at once where a jump lands.
+A literal is a word of text that holds its own address, or sometimes the next one, or the complement: so a load that
+goes wrong shows where it went.
 """
 
 from __future__ import annotations
@@ -92,10 +92,8 @@ def make_image(arch: Arch[Any], layout: Layout) -> Image:
 
 
 def _words(layout: Layout, size: int) -> Iterator[bytes]:
+    """Text: literals, or breakpoints, which end what an engine translates at once where a jump lands."""
     top, fence = mask(8 * size), layout.fence * (size // len(layout.fence))
     for number, addr in enumerate(range(layout.text, layout.text + TEXT_SIZE, size)):
-        if number % 2 or not layout.literals:
-            yield fence
-        else:
-            value = (addr, addr + 1, addr, ~addr)[number // 2 % 4]
-            yield (value & top).to_bytes(size, "little")
+        value = {3: addr + 1, 6: ~addr}.get(number % 8, addr)
+        yield (value & top).to_bytes(size, "little") if layout.literals else fence

@@ -21,7 +21,9 @@ from emu.transparent.shrink import shrink
 from emu.transparent.states import States
 
 STATES = 2  # of each encoding
-HOPELESS = 24  # tries of a row of which none could be compared
+THEN = 0.4  # how often a second probed instruction follows
+HOPELESS = 12  # tries of a row of which none could be compared
+HOPELESS_NOT_RUN = 3
 MANY = 4  # rules of one routine with the same kind of difference
 TRIES = 8  # for each encoding that is wanted
 
@@ -190,9 +192,9 @@ class Search:
 
     def _row(self, row: ExampleRow, quota: Quota, tally: Tally) -> None:
         rng = Random(f"{quota.seed}:{quota.round}:{row.label}")
-        compared = 0
+        compared, hopeless = 0, HOPELESS if row.runs else HOPELESS_NOT_RUN
         for number in range(TRIES * quota.encodings):
-            if compared == quota.encodings or (number >= HOPELESS and not compared):
+            if compared == quota.encodings or (number >= hopeless and not compared):
                 break
             insn = row.make(rng)
             if insn is None:
@@ -209,7 +211,13 @@ class Search:
             if limit.applies(insn):
                 tally.skipped[f"{limit.name}: {limit.why}"] += 1
                 return False
-        case = Case(insn, rng.choice(bench.layout.sites), following=bench.examples.following(insn, rng))
+        examples = bench.examples
+        case = Case(
+            insn,
+            rng.choice(bench.layout.sites),
+            following=examples.following(insn, rng),
+            then=self._partner(insn),
+        )
         try:
             error = bench.open(case)
         except DecodeError:
@@ -226,11 +234,17 @@ class Search:
         finally:
             bench.close()
 
+    def _partner(self, insn: bytes) -> bytes:
+        """What goes with it, if the kernel lets that be probed too."""
+        partner = self.bench.examples.partner(insn)
+        return partner if partner and self.bench.allows(partner) else b""
+
     def _opened(self, label: str, case: Case, rng: Random, tally: Tally) -> bool:
         for number in range(STATES):
+            canary = self.bench.examples.canary if not number and rng.random() < THEN else b""
             regs = self._states.registers(case.insn + case.following, case.at, rng)
             mem = {self.bench.layout.buffer: self._states.memory(rng)}
-            state = replace(case, regs=regs, mem=mem, then=b"" if number else self.bench.examples.canary)
+            state = replace(case, regs=regs, mem=mem, then=case.then or canary)
             found = self._difference(state)
             if isinstance(found, str):
                 tally.skipped[found] += 1

@@ -14,6 +14,7 @@ from emu.transparent.layout import BUFFER_SIZE, TEXT_SIZE
 POOL = 12  # different values in one state: so some registers are equal
 IN_BUFFER = 0.95  # how often an access goes to the buffer
 FP_STATES = 0.3  # how often floating point registers are not zero
+FP_REGISTERS = 12  # that are not then
 IRQS_OFF = 0.25
 MEMORIES = 8  # different contents of the buffer
 
@@ -51,7 +52,7 @@ class States:
         regs |= dict(zip(self._names, rng.choices(pool, k=len(self._names)), strict=True))
         regs |= {name: rng.getrandbits(1) for name in file.flags}
         if file.fp and rng.random() < FP_STATES:
-            regs |= {name: self._fp_value(rng) for name in file.fp}
+            regs |= {name: self._fp_value(rng) for name in rng.sample(file.fp, FP_REGISTERS)}
         if rng.random() < IN_BUFFER:
             self._steer(insn, at, regs, rng)
         self._examples.steer(insn, regs, rng)
