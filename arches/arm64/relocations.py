@@ -18,6 +18,15 @@ def page_distance(fixup: Fixup) -> int:
     return (direct(fixup) & PAGE) - (fixup.P & PAGE)
 
 
+def got(fixup: Fixup) -> int:
+    """G(GDAT(S + A)), which has to be a pointer's address as a whole."""
+    return fixup.got(direct(fixup))
+
+
+def got_page_distance(fixup: Fixup) -> int:
+    return (got(fixup) & PAGE) - (fixup.P & PAGE)
+
+
 RELOCATIONS: Mapping[int, Fix] = MappingProxyType(
     {
         0: nothing,
@@ -42,5 +51,7 @@ RELOCATIONS: Mapping[int, Fix] = MappingProxyType(
         280: insn(distance, ((20, 2, 5),), 21, 4),  # CONDBR19
         282: insn(distance, ((27, 2, 0),), 28, 4),  # JUMP26
         283: insn(distance, ((27, 2, 0),), 28, 4),  # CALL26
+        311: insn(got_page_distance, ADRP, 33),  # ADR_GOT_PAGE
+        312: insn(got, ((11, 3, 10),)),  # LD64_GOT_LO12_NC
     }
 )

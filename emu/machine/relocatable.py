@@ -127,7 +127,7 @@ class Fixup:
 def load_module(file: ElfFile, arch: Arch[Any], base: int = BASE) -> Module:
     """Addresses for everything in a relocatable file; ImageError if it is not one for this architecture."""
     file.expect(arch.elf_machine, arch.elf_class, relocatable=True)
-    sections = [section for section in file.sections(SHF_ALLOC) if section.size]
+    sections = file.sections(SHF_ALLOC)  # empty ones too: symbols may be there
     symbols = list(file.symbols())
     addresses, end = _lay_out(sections, base)
     contents = {s.index: bytearray(s.data or bytes(s.size)) for s in sections}
@@ -195,7 +195,7 @@ def image_of_module(module: Module) -> Image:
         Section(name, module.addresses[s.index], s.size, bytes(module.contents[s.index]), s.flags)
         for s, name in zip(module.sections, _unique([s.name for s in module.sections]), strict=True)
     ]
-    segments = [Segment(s.address, s.data, s.size, _segment_flags(s.flags)) for s in sections]
+    segments = [Segment(s.address, s.data, s.size, _segment_flags(s.flags)) for s in sections if s.size]
     if module.got:
         size = module.file.elf_class // 8
         pointers = b"".join(addr.to_bytes(size, "little").ljust(GOT_ENTRY, b"\0") for addr in module.got)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "data" / "functions.c"
-MODULES = Path(__file__).parents[2] / ".cache" / "modules"
+SOURCE = Path(__file__).parent / "data" / "functions.c"
+MODULES = Path(__file__).parents[1] / ".cache" / "modules"
 TARGETS = {
     "arm64": ("aarch64-linux-musl",),
     "riscv": ("riscv64-linux-musl",),
@@ -18,12 +18,18 @@ TARGETS = {
     "loongarch": ("loongarch64-linux-musl", "-mcpu=generic_la64"),  # without vectors
     "mips": ("mipsel-linux-musleabi",),
 }
-FLAGS = ("-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-fno-pic", "-fno-pie", "-w")
+FLAGS = ("-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-w")
+FIXED = ("-fno-pic", "-fno-pie")
+KINDS = {
+    "o": (*FIXED, "-c", "-DMODULE"),
+    "pic.o": ("-fPIC", "-c", "-DMODULE"),
+    "elf": (*FIXED, "-nostdlib", "-static", "-Wl,--no-gc-sections"),
+}
 
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    """compiled(arch, level, kind): an object (`o`), which a module is too, or a static program (`elf`)."""
+    """compiled(arch, level, kind): an object (`o`, `pic.o`), which a module is too, or a static program (`elf`)."""
     folder = tmp_path_factory.mktemp("compiled")
 
     def compiled(arch, level, kind):
@@ -32,7 +38,7 @@ def compiled(tmp_path_factory):
         target, *more = TARGETS[arch]
         output = folder / f"{arch}-{level}.{kind}"
         if not output.exists():
-            how = ("-c", "-DMODULE") if kind == "o" else ("-nostdlib", "-static", "-Wl,--no-gc-sections")
+            how = KINDS[kind]
             command = [sys.executable, "-m", "ziglang", "cc", "-target", target, f"-O{level}", *more, *FLAGS, *how]
             subprocess.run([*command, str(SOURCE), "-o", str(output)], check=True, capture_output=True)
         return output
