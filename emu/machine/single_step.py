@@ -8,6 +8,7 @@ pages of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
@@ -58,6 +59,8 @@ class Stepper:
         self._cpu = make_cpu(0, self._memory)
         self._layout: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()
         self._names = (*file.visible, *file.fp, file.status)
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._plain = frozenset(name for number, name in enumerate(file.gpr) if number != file.zero)
         for name in (*file.gpr, *file.flags):
             self._cpu.set(name, 0)  # engines come up with a few that are not
         self._read = self._cpu.reader(self._names)
@@ -141,29 +144,30 @@ class Stepper:
     # Registers
 
     def _load(self, regs: Mapping[str, int]) -> tuple[int, ...]:
-        """Set the given registers; the values of all of them then."""
-        if not regs:
-            return self._clean_values
-        for name, value in regs.items():
-            self._set(name, value)
-        return self._read()
+        """Set the given registers; the values of all of them then, read only if setting one may change another."""
+        values, plain = list(self._clean_values), True
+        for given, value in regs.items():
+            name = self._spelled(given)
+            values[self._places[name]] = self._set(name, value)
+            plain &= name in self._plain
+        return tuple(values) if plain else self._read()
 
-    def _set(self, name: str, value: int) -> None:
-        name = self._spelled(name)
+    def _set(self, name: str, value: int) -> int:
         bits = self._width(name)
         if not -(1 << bits - 1) <= value <= mask(bits):
             raise UsageError(f"{name}={value}: expected {bits} bit{'s' if bits > 1 else ''}")
         self._cpu.set(name, value & mask(bits))
+        return value & mask(bits)
 
     def _spelled(self, text: str) -> str:
         """The printed name of a register; assemblers' prefixes and capitals may be there, or not."""
-        file = self.arch.registers
         for name in (text, text.lower(), text.lower().removeprefix("%").removeprefix("$")):
-            try:
-                return file.canonical(name)
-            except UsageError:
-                continue
-        return file.canonical(text)
+            with suppress(UsageError):
+                found = self.arch.registers.canonical(name)
+                if found in self._places:
+                    return found
+        self.arch.registers.canonical(text)  # raises, unless it is the pc
+        raise UsageError(f"register {text!r}: expected a general, special or flag register; the pc is the address")
 
     def _width(self, name: str) -> int:
         file = self.arch.registers

@@ -258,6 +258,7 @@ BAD = [
     ('{"word": "zz"}', "zz"),
     ('{"word": "0xd503201f", "regs": {"q77": 1}}', "q77"),
     ('{"word": "0xd503201f", "regs": {"x1": "five"}}', "five"),
+    ('{"word": "0xd503201f", "regs": {"pc": 5}}', "the pc is the address"),
     ('{"word": "0xd503201f", "regs": {"x1": true}}', "True"),
     ('{"word": "0xd503201f", "regs": {"x1": 18446744073709551616}}', "18446744073709551616"),
     ('{"word": "0xd503201f", "regs": {"z": 2}}', "expected 1 bit"),
