@@ -30,7 +30,8 @@ REFUSED = {  # expectations of test_register_kprobe.py and the facts about each 
     "riscv": {"foreign_break_site", "foreign_break_c_site"},
     "x86": {"foreign_break_site"},
 }
-REFUSED_MENDED = REFUSED | {"csky": {"probe_atomic_load", "probe_atomic_store"}}  # by the variant `fixed`
+EXCLUSIVE = {"probe_atomic_load", "probe_atomic_store"}
+REFUSED_MENDED = {arch: sites | EXCLUSIVE if arch in ("csky", "riscv") else sites for arch, sites in REFUSED.items()}
 BUG = {"bug_site", "warn_site"}  # in the bug table, refused everywhere
 
 FOREIGN = "the function has a breakpoint of its own, of which the kernel dies"
