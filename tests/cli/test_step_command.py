@@ -241,6 +241,30 @@ def test_one_line_does_not_change_the_next(step):
     assert answers[2]["trap"] == {"kind": "read-fault", "pc": AT, "address": 0x9000}
 
 
+SAME_PAGE = [  # a store of 5, its base and its value
+    ("arm64", "0xf9000022", "x1", "x2"),
+    ("riscv", "0x00b53023", "a0", "a1"),
+    ("mips", "0xac820000", "a0", "v0"),
+    ("loongarch", "0x29c00085", "a0", "a1"),
+    ("csky", "0xb040", "r0", "r2"),
+    ("x86", "488917", "rdi", "rdx"),
+]
+
+
+@pytest.mark.parametrize(("arch", "word", "base", "value"), SAME_PAGE)
+def test_data_on_the_page_of_the_instruction(step, arch, word, base, value):
+    """It can be written where some is given, and only there; the instruction itself, too."""
+    size = 4 if arch in ("mips", "csky") else 8
+    line = given(word, 0x10000, {base: 0x10100, value: 5}, {0x10100: "ff" * 8})
+    without = given(word, 0x10000, {base: 0x10100, value: 5}, {})
+    itself = given(word, 0x10000, {base: 0x10000, value: 5}, {0x10100: "ff"})
+    for answers in (step(arch, [line, without, itself]), step(arch, [itself, line, without])[-2:]):
+        assert answers[0]["mem"] == {"0x10100": "05" + "00" * (size - 1)}
+        assert answers[1]["trap"]["kind"] == "write-fault"
+    (answer,) = step(arch, [itself])
+    assert list(answer["mem"]) == ["0x10000"] and answer["mem"]["0x10000"].startswith("05") and answer["trap"] is None
+
+
 def test_numbers_may_be_text_and_addresses_decimal(step):
     line = {"word": "0xf9400020", "at": hex(AT), "regs": {"x1": hex(BUF)}, "mem": {str(BUF): "0x01"}}
     assert step("arm64", [line])[0]["regs"] == {"x0": 1}
