@@ -63,6 +63,8 @@ REGISTERS = RegisterFile(
     zero=0,
     special=("hi", "lo", "fcsr"),
     fp=FP,
+    callee="r25",
+    pointers={"r28": "_gp"},
 )
 
 # Exceptions by the number that the engine gives its interrupt hook.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -263,6 +266,26 @@ def test_data_on_the_page_of_the_instruction(step, arch, word, base, value):
         assert answers[1]["trap"]["kind"] == "write-fault"
     (answer,) = step(arch, [itself])
     assert arch == "x86" or list(answer["mem"]) == ["0x10000"]
+
+
+def test_what_was_written_before_is_gone(step):
+    """On the same pages, so that nothing is mapped anew."""
+    store = given("0xf9000022", AT, {"x1": BUF + 8, "x2": 5}, {BUF: "ff" * 8})
+    load = given("0xf9400023", AT, {"x1": BUF + 8}, {BUF: "ff" * 8})
+    assert [answer["regs"] for answer in step("arm64", [store, load, store, load])] == [{}] * 4
+
+
+def test_answers_come_line_by_line():
+    """A program that waits for an answer before it asks again gets it."""
+    command = [sys.executable, "-m", "emu.cli", "step", "arm64", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        for value in (1, 2):
+            running.stdin.write(json.dumps({"word": "0x8b020020", "regs": {"x1": value}}) + "\n")
+            running.stdin.flush()
+            assert select.select([running.stdout], [], [], 60)[0]
+            assert json.loads(running.stdout.readline())["regs"] == {"x0": value}
+        running.stdin.close()
+        assert running.wait(60) == 0
 
 
 def test_numbers_may_be_text_and_addresses_decimal(step):
