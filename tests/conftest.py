@@ -24,12 +24,13 @@ KINDS = {
     "o": (*FIXED, "-c", "-DMODULE"),
     "pic.o": ("-fPIC", "-c", "-DMODULE"),
     "elf": (*FIXED, "-nostdlib", "-static", "-Wl,--no-gc-sections"),
+    "pic.elf": ("-fPIC", "-nostdlib", "-static", "-Wl,--no-gc-sections"),
 }
 
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    """compiled(arch, level, kind): an object (`o`, `pic.o`), which a module is too, or a static program (`elf`)."""
+    """compiled(arch, level, kind): an object (`o`, `pic.o`), as modules are, or a static program (`elf`, `pic.elf`)."""
     folder = tmp_path_factory.mktemp("compiled")
 
     def compiled(arch, level, kind):
@@ -57,3 +58,19 @@ def module():
         return path
 
     return module
+
+
+@pytest.fixture
+def assembled(tmp_path):
+    """assembled(arch, text): an object out of assembly."""
+
+    def assembled(arch, text):
+        if importlib.util.find_spec("ziglang") is None:
+            pytest.skip("ziglang is not installed")
+        source, output = tmp_path / f"{arch}.s", tmp_path / f"{arch}.o"
+        source.write_text(text)
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", TARGETS[arch][0], "-c", source, "-o", output]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        return output
+
+    return assembled

@@ -6,8 +6,6 @@ engine has numbers of its own.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from arches.mips.accesses import memory_operands
 from arches.mips.branches import is_branch
 from emu.bits import field
@@ -65,6 +63,8 @@ REGISTERS = RegisterFile(
     zero=0,
     special=("hi", "lo", "fcsr"),
     fp=FP,
+    callee="r25",
+    pointers={"r28": "_gp"},
 )
 
 # Exceptions by the number that the engine gives its interrupt hook.
@@ -97,8 +97,7 @@ def interpret(stop: EngineStop) -> Outcome:
     if stop.fault is not None:
         access, address = stop.fault
         if access == "fetch" and not in_slot:
-            # A jump that completes although nothing is at its target: the engine still has it as pending.
-            return replace(plain_fault(stop), stale=True)
+            return plain_fault(stop)
         return Outcome(Fault(access, address, pc), stop.start, stale=in_slot)
     kind = KINDS.get(stop.interrupt or 0, TrapKind.OTHER)
     code = trap_code(kind, int.from_bytes(stop.fetch(pc, 4), "little"))

@@ -16,7 +16,7 @@ from emu.errors import UsageError
 from emu.isa.site import Release, parse_release
 from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench
-from emu.transparent.case import parse_case
+from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
 from emu.transparent.search import Finding, Quota, Search, Tally, merged, search
 
@@ -107,13 +107,10 @@ def spread(pool: ProcessPoolExecutor, setting: Setting, jobs: int, quotas: Seque
 
 
 def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, findings: Sequence[Finding]) -> dict[str, Any]:
-    name, variant, release = setting
     covered = [row.label for row in rows if tally.tried[row.label]]
     return {
         "schema": "trapline.transparent/1",
-        "arch": name,
-        "version": "newest" if release is None else "{}.{}".format(*release),
-        "variant": choose_variant(arches.load(name).port.variants, variant, release).name,
+        **names_of(setting),
         "encodings": tally.compared.total(),
         "rows": len(rows),
         "rows_covered": len(covered),
@@ -122,6 +119,16 @@ def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, findings:
         "skipped": dict(tally.skipped),
         "differences": [finding.json() for finding in findings],
         "coverage": {label: coverage(label, tally) for label in covered},
+    }
+
+
+def names_of(setting: Setting) -> dict[str, str]:
+    """Which kernel it was, as the JSON has it."""
+    name, variant, release = setting
+    return {
+        "arch": name,
+        "version": "newest" if release is None else "{}.{}".format(*release),
+        "variant": choose_variant(arches.load(name).port.variants, variant, release).name,
     }
 
 
@@ -179,12 +186,14 @@ def replay(setting: Setting, options: argparse.Namespace) -> int:
     if options.row:
         raise UsageError("--case: expected no --row with it")
     here = make_search(setting)
-    case = parse_case(options.case, here.bench.arch)
-    found = here.replay(case)
+    arch = here.bench.arch
+    case = parse_case(options.case, arch)
+    found, word, text = here.replay(case), arch.word(case.insn), here.text(case)
     if options.json:
-        print_json({"schema": "trapline.transparent-case/1", "arch": setting[0], **found.json()})
+        said = {"case": format_case(case, arch), "word": word, "text": text, **found.json()}
+        print_json({"schema": "trapline.transparent-case/1", **names_of(setting), **said})
     else:
-        print(f"{case.at:#x}: {here.bench.arch.word(case.insn)}  {here.text(case)}")
+        print(f"{case.at:#x}: {word}  {text}")
         print(f"{found.verdict}: {found.why}")
         print(table(("", "in place", "under the probe"), found.lines))
         print(found.conclusion)

@@ -259,7 +259,7 @@ class InterpCpu:
         region = self._region
         if region is None or not region.base <= addr <= region.end - size:
             region = self._find(addr, size, "write")
-        if region.executable:
+        if region.executable and not region.writable:
             raise Stopped(Fault("write", addr, self.pc))
         offset = addr - region.base
         region.bytes[offset : offset + size] = (value & mask(8 * size)).to_bytes(size, "little")

@@ -19,12 +19,16 @@ RESERVED_LINE = 64  # bytes that one reservation covers
 
 @dataclass
 class Region:
-    """Bytes at [base, base+size); base and size are multiples of PAGE. Guests may not write executable ones."""
+    """Bytes at [base, base+size); base and size are multiples of PAGE.
+
+    Guests may not write executable ones, unless they are `writable`: then no CPU has a view of its own.
+    """
 
     name: str
     base: int
     size: int
     executable: bool = False
+    writable: bool = False
     buffer: ctypes.Array[ctypes.c_ubyte] = field(init=False, repr=False)
     bytes: memoryview = field(init=False, repr=False)
 

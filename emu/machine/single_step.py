@@ -1,8 +1,8 @@
 """One instruction from a given state: what it changes, and how it ends.
 
 Memory exists where the state gives some, with zeros behind it as far as displacements reach, and around the
-instruction; all in whole pages. Text can be read but not written, also by the instruction itself: data belongs on
-pages of its own.
+instruction; all in whole pages. Pages of text can be written only where the state gives data on them. (Unicorn 2.1.4
+never completes an x86 instruction that writes over itself.)
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates 
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
 GAP = 8  # a store can leave bytes in its middle as they were
 FP_BITS = 128  # of the widest floating point register
+
+Layout = tuple[frozenset[int], frozenset[int], bool]
+"""Page numbers of text and of data, and whether text can be written."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Stepper:
         self.arch = arch
         self._memory = Memory()
         self._cpu = make_cpu(0, self._memory)
-        self._layout: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()
+        self._layout: Layout = frozenset(), frozenset(), False
         self._names = (*file.visible, *file.fp, file.status)
         self._places = {name: place for place, name in enumerate(self._names)}
         self._plain = frozenset(name for number, name in enumerate(file.gpr) if number != file.zero)
@@ -73,30 +76,36 @@ class Stepper:
         cpu = self._cpu
         self._map(state)
         self._fill(state)
-        before = self._load(state.regs)
+        before, memory = self._load(state.regs), self._written()
         cpu.pc = state.at
         stop = cpu.step()
-        return Change(self._changed_registers(before), dict(self._changed_memory(state)), cpu.pc, stop)
+        return Change(self._changed_registers(before), dict(self._changed_memory(memory)), cpu.pc, stop)
 
     # Memory
 
     def _map(self, state: State) -> None:
         """Have the pages that the state needs, all zero, and registers as after reset."""
-        text = frozenset(self._pages(state.at, self._window + FENCE, cut=True))
-        data = (
-            frozenset(page for addr, given in state.mem.items() for page in self._data_pages(addr, len(given))) - text
-        )
+        layout = self._layout_of(state)
         self._cpu.restore(self._clean)
-        if (text, data) == self._layout:
+        if layout == self._layout:
             for region in self._memory.regions:
                 region.bytes[:] = bytes(region.size)
             return
-        gone = self._memory.regions
-        self._memory.regions = [*_regions("text", text, True), *_regions("data", data, False)]
+        (text, data, writable), gone = layout, self._memory.regions
+        self._memory.regions = [*_regions("text", text, True, writable), *_regions("data", data, False, False)]
         self._cpu.remap()
         del gone  # not before: the engine had it mapped
-        self._layout = text, data
+        self._layout = layout
         self._clean = self._cpu.snapshot()
+
+    def _layout_of(self, state: State) -> Layout:
+        text = frozenset(self._pages(state.at, self._window + FENCE, cut=True))
+        data: set[int] = set()
+        writable = False
+        for addr, given in state.mem.items():
+            data.update(self._data_pages(addr, len(given)))
+            writable |= not text.isdisjoint(self._pages(addr, len(given)))
+        return text, frozenset(data) - text, writable
 
     def _data_pages(self, addr: int, size: int) -> range:
         return range(self._pages(addr, size)[0], self._pages(addr, size + REACH, cut=True)[-1] + 1)
@@ -124,22 +133,16 @@ class Stepper:
             if self._memory.region(start).executable:
                 self._cpu.sync_icache(start, len(piece))
 
-    def _changed_memory(self, state: State) -> Iterator[tuple[int, bytes]]:
-        for region in self._memory.regions:
-            if not region.executable:
-                after = bytes(region.bytes)
-                before = self._given(region, state)
-                if after != before:
-                    yield from _runs(region.base, before, after)
+    def _written(self) -> list[bytes]:
+        """What is in the regions that the instruction can write."""
+        return [bytes(region.bytes) for region in self._memory.regions if region.writable or not region.executable]
 
-    def _given(self, region: Region, state: State) -> bytes:
-        """What the state put into a data region."""
-        before = bytearray(region.size)
-        for addr, data in state.mem.items():
-            for start, piece in _by_page(addr, data):
-                if region.base <= start < region.end:
-                    before[start - region.base : start - region.base + len(piece)] = piece
-        return bytes(before)
+    def _changed_memory(self, before: list[bytes]) -> Iterator[tuple[int, bytes]]:
+        regions = (region for region in self._memory.regions if region.writable or not region.executable)
+        for region, old in zip(regions, before, strict=True):
+            new = bytes(region.bytes)
+            if new != old:
+                yield from _runs(region.base, old, new)
 
     # Registers
 
@@ -195,12 +198,12 @@ class Stepper:
         return self._cpu.get(status) == old[status]
 
 
-def _regions(kind: str, pages: Iterable[int], executable: bool) -> list[Region]:
+def _regions(kind: str, pages: Iterable[int], executable: bool, writable: bool) -> list[Region]:
     """Regions for pages, neighbours in one, so that an access across two pages finds both."""
     ordered = sorted(pages)
     runs = groupby(enumerate(ordered), key=lambda item: item[1] - item[0])
     found = [[page for _, page in run] for _, run in runs]
-    return [Region(f"{kind}@{run[0]:#x}", run[0] * PAGE, len(run) * PAGE, executable) for run in found]
+    return [Region(f"{kind}@{run[0]:#x}", run[0] * PAGE, len(run) * PAGE, executable, writable) for run in found]
 
 
 def _by_page(addr: int, data: bytes) -> Iterator[tuple[int, bytes]]:

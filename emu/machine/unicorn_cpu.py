@@ -118,8 +118,11 @@ class UnicornCpu:
             if not region.executable:
                 self._engine.mem_map_ptr(region.base, region.size, SHARED, ctypes.addressof(region.buffer))
         for number, view in enumerate(self._views):
+            region, protection = view.region, TEXT
             buffer = self._texts[number].buffer if self._texts else view.buffer
-            self._engine.mem_map_ptr(view.region.base, view.region.size, TEXT, ctypes.addressof(buffer))
+            if region.writable:
+                buffer, protection = region.buffer, unicorn_const.UC_PROT_ALL
+            self._engine.mem_map_ptr(region.base, region.size, protection, ctypes.addressof(buffer))
 
     def remap(self) -> None:
         """See `Cpu`; the page of `clear_reservation` goes away too, since any page may be a region's now."""

@@ -166,8 +166,7 @@ class Bench:
         self.probed.place({self.layout.then_at: self._then})
         self._then_probe = Kprobe(self.layout.then_at, pre_handler=self._count)
         error = drive(register_kprobe(self.kernel, self._then_probe))
-        if error:
-            raise UsageError(f"then={self.arch.word(self._then)}: no probe there: {errno.errorcode[-error]}")
+        assert not error, "`allows` has asked the same"
         self.plain.clean, self.probed.clean = self.plain.cpu.snapshot(), self.probed.cpu.snapshot()
         self.plain._written = self.probed._written = ()
 
@@ -180,10 +179,14 @@ class Bench:
     def open(self, case: Case) -> int:
         """Put the instruction there, in place and under a probe: 0, or the errno with which the kernel refuses."""
         self._check(case)
-        if (case.then or self.examples.canary) != self._then:
-            self._then = case.then or self.examples.canary
+        then = case.then or self.examples.canary
+        if then != self._then and self.allows(then):
+            self._then = then
             self._boot()
         error = self._register(case)
+        if not error and then != self._then:
+            self.close()
+            raise UsageError(f"then={self.arch.word(then)}: expected an instruction that the kernel lets be probed")
         if error == -errno.ENOMEM:  # an architecture that never gives slots back
             self._boot()
             error = self._register(case)

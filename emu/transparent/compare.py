@@ -10,6 +10,7 @@ from emu.kernel.kprobes import ArchInsn
 from emu.transparent.bench import Bench, Result, Seen
 from emu.transparent.case import Case
 
+STAYS = "pc, which stays: the probe is hit for ever"
 NUMBER = re.compile(r"0x[0-9a-f]+|\b\d+\b")  # in messages: not what tells one kind from another
 
 
@@ -41,14 +42,14 @@ class Comparison:
         self._kinds |= {name: f"flag {name}" for name in file.flags} | dict.fromkeys(file.fp, "fp register")
         self._kinds[file.status] = "status"
         self._status, self._irqs_enabled = file.status, bench.arch.port.irqs_enabled
-        self._bits, self._buffer = file.bits, bench.layout.buffer
+        self._bits, self._buffer, self._then_at = file.bits, bench.layout.buffer, bench.layout.then_at
 
     def first(self, case: Case, plain: Result, probed: Result, ainsn: ArchInsn) -> Difference | None:
         """None if nothing differs."""
         if ainsn.simulate is not None and plain.first.end is not None and plain.first.end == probed.first.end:
             return None  # a routine that faults midway leaves registers behind that nobody will see
         moved = None if ainsn.slot is None else ainsn.slot - case.at & mask(self._bits)
-        found = self._seen(plain.first, probed.first, moved)
+        found = self._seen(plain.first, probed.first, case.at, moved)
         if found is not None:
             return found
         if plain.first.end is not None:
@@ -59,16 +60,16 @@ class Comparison:
         if found is not None or plain.then is None or probed.then is None or plain.then.end is not None:
             return found  # x86: popf may have turned on the trap flag
         found = _count("hits", probed.then_hits, 1) or _count("nmissed", probed.then_missed, 0)
-        found = found or self._seen(plain.then, probed.then, None)
+        found = found or self._seen(plain.then, probed.then, self._then_at, None)
         if found is None:
             return None
         return Difference(f"next probe: {found.kind}", f"next probe's {found.what}", found.in_place, found.probed)
 
-    def _seen(self, plain: Seen, probed: Seen, moved: int | None) -> Difference | None:
+    def _seen(self, plain: Seen, probed: Seen, at: int, moved: int | None) -> Difference | None:
         if plain.end != probed.end:
             return self._ends(plain, probed)
         if plain.end is None and plain.pc != probed.pc:
-            return self._value("pc", "pc", plain.pc, probed.pc, moved)
+            return self._value("pc" if probed.pc != at else STAYS, "pc", plain.pc, probed.pc, moved)
         if plain.values != probed.values:
             found = self._registers(plain, probed, moved)
             if found is not None:

@@ -34,6 +34,7 @@ def chars(text):
 CALLS = [  # function, arguments, what it computes (tests/data/functions.c)
     ("crc32", ["str:trapline", "8"], zlib.crc32(b"trapline")),
     ("fib", ["6"], 8),
+    ("far", ["9"], 7),
     ("mix", ["5", "20"], mix(5, 20)),
     ("chars", ["0"], chars(b"probe")),
     ("chars", ["1"], chars(b"all")),
@@ -79,6 +80,20 @@ def test_pointers_to_variables(compiled, probe_all, arch):
     """Position-independent code looks up its variables in a table that we make."""
     report = probe_all(compiled(arch, 2, "pic.o"), "crc32", "hex:00", "1", "--arch", arch)
     assert report["result"] & MASK == zlib.crc32(b"\x00")
+
+
+def test_position_independent_mips_finds_its_data_by_its_own_address(compiled, probe_all):
+    """The address of a function is in $t9 when it is called."""
+    report = probe_all(compiled("mips", 2, "pic.elf"), "far", "9", "--arch", "mips", "--variant", "fixed")
+    assert report["result"] == 7
+
+
+def test_the_global_pointer_of_riscv(assembled, probe_all):
+    text = (
+        "\t.globl f\nf:\tlw a0, 8(gp)\n\tret\n\t.data\n\t.globl __global_pointer$\n__global_pointer$:\t.word 1, 2, 3\n"
+    )
+    report = probe_all(assembled("riscv", "\t.type f, %function\n" + text), "f", "--arch", "riscv")
+    assert report["result"] == 3
 
 
 def test_the_leaking_skip_delayslot_of_mips(compiled, probe_all):
@@ -158,6 +173,7 @@ FIRMWARE = {
     ("csky", "probe_step32", "mainline"): {"result"},  # only the first halfword is copied
     ("csky", "probe_step32", "fixed"): set(),
     ("csky", "probe_pop32", "fixed"): set(),
+    ("csky", "pop_r28", "fixed"): set(),  # it pops what its caller has on the stack
     ("csky", "probe_compare", "mainline"): {"result"},  # the C flag is put back
     ("csky", "probe_compare", "fixed"): set(),
     ("loongarch", "probe_branch", "mainline"): set(),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -239,6 +242,50 @@ def test_one_line_does_not_change_the_next(step):
     assert regs == [{}, {}, {}, {}, {"x0": 7}, {"x2": 1}, {}, {"x3": 0xF9400023}]
     assert answers[0]["mem"] == {hex(BUF): "0500000000000000"}
     assert answers[2]["trap"] == {"kind": "read-fault", "pc": AT, "address": 0x9000}
+
+
+SAME_PAGE = [  # a store of 5, its base and its value
+    ("arm64", "0xf9000022", "x1", "x2"),
+    ("riscv", "0x00b53023", "a0", "a1"),
+    ("mips", "0xac820000", "a0", "v0"),
+    ("loongarch", "0x29c00085", "a0", "a1"),
+    ("csky", "0xb040", "r0", "r2"),
+    ("x86", "488917", "rdi", "rdx"),
+]
+
+
+@pytest.mark.parametrize(("arch", "word", "base", "value"), SAME_PAGE)
+def test_data_on_the_page_of_the_instruction(step, arch, word, base, value):
+    """It can be written where some is given, and only there; the instruction itself, too, but for x86's."""
+    size = 4 if arch in ("mips", "csky") else 8
+    line = given(word, 0x10000, {base: 0x10100, value: 5}, {0x10100: "ff" * 8})
+    without = given(word, 0x10000, {base: 0x10100, value: 5}, {})
+    itself = given(word, 0x10000, {base: 0x10000, value: 5}, {0x10100: "ff"})
+    for answers in (step(arch, [line, without, itself]), step(arch, [itself, line, without])[-2:]):
+        assert answers[0]["mem"] == {"0x10100": "05" + "00" * (size - 1)}
+        assert answers[1]["trap"]["kind"] == "write-fault"
+    (answer,) = step(arch, [itself])
+    assert arch == "x86" or list(answer["mem"]) == ["0x10000"]
+
+
+def test_what_was_written_before_is_gone(step):
+    """On the same pages, so that nothing is mapped anew."""
+    store = given("0xf9000022", AT, {"x1": BUF + 8, "x2": 5}, {BUF: "ff" * 8})
+    load = given("0xf9400023", AT, {"x1": BUF + 8}, {BUF: "ff" * 8})
+    assert [answer["regs"] for answer in step("arm64", [store, load, store, load])] == [{}] * 4
+
+
+def test_answers_come_line_by_line():
+    """A program that waits for an answer before it asks again gets it."""
+    command = [sys.executable, "-m", "emu.cli", "step", "arm64", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        for value in (1, 2):
+            running.stdin.write(json.dumps({"word": "0x8b020020", "regs": {"x1": value}}) + "\n")
+            running.stdin.flush()
+            assert select.select([running.stdout], [], [], 60)[0]
+            assert json.loads(running.stdout.readline())["regs"] == {"x0": value}
+        running.stdin.close()
+        assert running.wait(60) == 0
 
 
 def test_numbers_may_be_text_and_addresses_decimal(step):

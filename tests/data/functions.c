@@ -69,6 +69,13 @@ u32 chars(u32 i) /* pointers in data */
 	return s;
 }
 
+const u8 here[0xa00] = {[9] = 1}, there[0xa00] = {[9] = 2}, yonder[0xa00] = {[9] = 4};
+
+u32 far(u32 i) /* addresses with every kind of lower half */
+{
+	return here[i] + there[i] + yonder[i];
+}
+
 #ifdef MODULE
 u32 outside(u32);
 extern u32 missing;

@@ -60,6 +60,14 @@ def test_memory_is_little_endian_and_stores_cut_the_value(regs: PtRegs) -> None:
         regs.load(0x1FFD, 4)
 
 
+def test_a_store_to_text_faults_and_changes_nothing(regs: PtRegs) -> None:
+    text = regs.memory.add("text", 0x8000, 0x1000, executable=True)
+    with pytest.raises(MemoryAccessError, match="text at 0x8ff0: expected an address that may be written to"):
+        regs.store(0x8FF0, 1, 4)
+    assert bytes(text.bytes) == bytes(0x1000)
+    assert regs.load(0x8FF0, 4) == 0  # reading it is the kernel's right
+
+
 def test_an_unknown_register_is_an_error(regs: PtRegs) -> None:
     with pytest.raises(UsageError):
         regs.get("r99")

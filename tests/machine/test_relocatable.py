@@ -33,11 +33,13 @@ def linked(arch, path):
 
 def by_linker(arch, module, path, output, linker):
     """The sections of a linked file in which everything has the addresses that the module has."""
-    places = sorted((module.addresses[section.index], section.name) for section in module.sections)
+    wanted = [section for section in module.sections if section.name not in PROCESSOR_SPECIFIC]
+    places = sorted((module.addresses[section.index], section.name) for section in wanted)
     lines = [f"{name} {address:#x} : {{ *({name}) }}" for address, name in places]
     got = f".got {module.end - GOT_HEADER.get(arch, 0):#x} : {{ *(.got) *(.got.plt) }}"
     script = output.with_suffix(".ld")
-    script.write_text("SECTIONS {\n" + "\n".join([*lines, got]) + "\n}\n")
+    unwanted = f"/DISCARD/ : {{ {' '.join(f'*({name})' for name in PROCESSOR_SPECIFIC)} }}"
+    script.write_text("SECTIONS {\n" + "\n".join([*lines, got, unwanted]) + "\n}\n")
     elsewhere = module.externals | {name: address for name, (address, _) in module.stand_ins.items()}
     symbols = [f"--defsym={name}={address:#x}" for name, address in elsewhere.items()]
     command = [*linker, "-T", script, "-e", "0", *symbols, path, "-o", output]
