@@ -18,7 +18,7 @@ TARGETS = {
     "loongarch": ("loongarch64-linux-musl", "-mcpu=generic_la64"),  # without vectors
     "mips": ("mipsel-linux-musleabi",),
 }
-FLAGS = ("-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-w")
+FLAGS = ("-g0", "-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-w")  # -g0: no path of the checkout
 FIXED = ("-fno-pic", "-fno-pie")
 KINDS = {
     "o": (*FIXED, "-c", "-DMODULE"),
@@ -41,7 +41,8 @@ def compiled(tmp_path_factory):
         if not output.exists():
             how = KINDS[kind]
             command = [sys.executable, "-m", "ziglang", "cc", "-target", target, f"-O{level}", *more, *FLAGS, *how]
-            subprocess.run([*command, str(SOURCE), "-o", str(output)], check=True, capture_output=True)
+            command += [SOURCE.name, "-o", str(output)]
+            subprocess.run(command, check=True, capture_output=True, cwd=SOURCE.parent)
         return output
 
     return compiled

@@ -146,12 +146,16 @@ def make_image(
     )
 
 
+def check_size(total: int, name: str) -> None:
+    """ImageError for an image that asks for more memory than any real one."""
+    if total > LARGEST:
+        raise ImageError(f"{name}: asks for {total:#x} bytes of memory, expected at most {LARGEST:#x}")
+
+
 def check_segments(segments: tuple[Segment, ...], name: str, elf_class: int) -> None:
     if not segments:
         raise ImageError(f"{name}: nothing to load: expected PT_LOAD segments")
-    total = sum(segment.memsize for segment in segments)
-    if total > LARGEST:
-        raise ImageError(f"{name}: asks for {total:#x} bytes of memory, expected at most {LARGEST:#x}")
+    check_size(sum(segment.memsize for segment in segments), name)
     ordered = sorted(segments, key=lambda segment: segment.address)
     if ordered[-1].end > 1 << elf_class:
         raise ImageError(

@@ -25,6 +25,7 @@ from emu.machine.image import (
     Image,
     Section,
     check_segments,
+    check_size,
     image_of,
     make_image,
 )
@@ -57,7 +58,7 @@ class Module:
         return self.fixups.get(place, [])
 
     def symbol_address(self, number: int) -> int | None:
-        """None for a symbol of a section that is not loaded."""
+        """None for a symbol of a section that is not loaded; ImageError for one that nobody can define."""
         symbol = self.symbols[number]
         if isinstance(symbol.section, int):
             base = self.addresses.get(symbol.section)
@@ -68,6 +69,10 @@ class Module:
             return 0
         if symbol.name in self.stand_ins:
             return self.stand_ins[symbol.name][0]
+        if symbol.name not in self.externals:
+            raise self.file.error(
+                f"symbol {number}, {symbol.name!r}, is in section {symbol.section}; expected a section, or a name"
+            )
         return self.externals[symbol.name]
 
     def external_at(self, addr: int) -> str | None:
@@ -129,6 +134,7 @@ def load_module(file: ElfFile, arch: Arch[Any], base: int = BASE) -> Module:
     file.expect(arch.elf_machine, arch.elf_class, relocatable=True)
     sections = file.sections(SHF_ALLOC)  # empty ones too: symbols may be there
     symbols = list(file.symbols())
+    check_size(sum(section.size for section in sections), file.name)
     addresses, end = _lay_out(sections, base)
     contents = {s.index: bytearray(s.data or bytes(s.size)) for s in sections}
     undefined = dict.fromkeys(s.name for s in symbols if s.section in ("SHN_UNDEF", "SHN_COMMON") and s.name)
@@ -141,12 +147,12 @@ def load_module(file: ElfFile, arch: Arch[Any], base: int = BASE) -> Module:
 
 
 def _lay_out(sections: list[FileSection], base: int) -> tuple[dict[int, int], int]:
-    """Text first, then what is read, then what is written."""
+    """Text first (writable too, if someone has that), then what is read, then what is written."""
     addresses, at = {}, base
     for kind in (SHF_EXECINSTR, 0, SHF_WRITE):
         at = _page_after(at)
         for section in sections:
-            if section.flags & (SHF_EXECINSTR | SHF_WRITE) == kind:
+            if (section.flags & SHF_EXECINSTR or section.flags & SHF_WRITE) == kind:
                 at = -(-at // max(section.align, 1)) * max(section.align, 1)
                 addresses[section.index] = at
                 at += section.size

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 import arches
 from emu.errors import ImageError, TraplineError
 from emu.machine.elf_file import ElfFile
-from emu.machine.image import SHF_ALLOC
+from emu.machine.image import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE
 from emu.machine.listing import Listing
 from emu.machine.relocatable import BASE, image_of_module, load_module, open_image, relocate
 
@@ -190,6 +193,45 @@ def test_damaged_files_give_an_image_or_one_error(compiled, arch):
             assert str(error).startswith("bad.o: ") and "\n" not in str(error)
             errors += 1
     assert errors > 10
+
+
+@pytest.mark.parametrize("arch", LLD_ARCHES)
+def test_a_symbol_without_section_and_name(compiled, arch):
+    """Nobody can define it: an error that names it, wherever it is used."""
+    module = load_module(ElfFile.load(compiled(arch, 2, "o")), arches.load(arch))
+    number = next(n for n, symbol in enumerate(module.symbols) if symbol.name == "outside")
+    module.symbols[number] = replace(module.symbols[number], name="")
+    with pytest.raises(ImageError, match=rf"symbol {number}, '', is in section SHN_UNDEF; expected a section"):
+        relocate(module, arches.load(arch))
+
+
+def with_section(data, name, **changes):
+    """The file with another header for one section."""
+    elf = ELFFile(io.BytesIO(data))
+    number = elf.get_section_index(name)
+    header = elf._get_section_header(number)
+    for field, value in changes.items():
+        header[field] = value
+    packed, at = elf.structs.Elf_Shdr.build(header), elf["e_shoff"] + number * elf["e_shentsize"]
+    return data[:at] + packed + data[at + len(packed) :]
+
+
+@pytest.mark.parametrize("arch", LLD_ARCHES)
+def test_a_size_that_no_image_has(compiled, arch):
+    """Before any memory is asked for."""
+    huge = with_section(compiled(arch, 2, "o").read_bytes(), ".bss", sh_size=0xF000_0000)
+    with pytest.raises(
+        ImageError, match=r"^bad\.o: asks for 0xf000[0-9a-f]+ bytes of memory, expected at most 0x10000000$"
+    ):
+        load_module(ElfFile(huge, "bad.o"), arches.load(arch))
+
+
+@pytest.mark.parametrize("arch", LLD_ARCHES)
+def test_writable_text_is_text(compiled, arch):
+    data = with_section(compiled(arch, 2, "o").read_bytes(), ".text", sh_flags=SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR)
+    image, _ = open_image(ElfFile(data, "a.o"), arches.load(arch))
+    text = image.sections[".text"]
+    assert text.address == BASE and image.symbol("crc32").address in range(text.address, text.address + text.size)
 
 
 @pytest.mark.parametrize("arch", LLD_ARCHES)
