@@ -5,13 +5,14 @@ x86 has no word space to count through, so a row stands for its opcodes with any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 
 from arches.x86.opcodes import Shape, decode, decode_fields, shape_of, shapes, split_prefixes
 from arches.x86.rules import Pattern, Rule, find_rule, rules
+from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
 from emu.isa.site import Release
@@ -176,13 +177,28 @@ def more(insn: bytes, way: int) -> bool:
 
 
 def steer(insn: bytes, regs: dict[str, int], rng: Random) -> None:
-    """String instructions and leave work on the stack's surroundings, and end."""
+    """String instructions and leave work on the stack's surroundings, and end; lengths are small."""
     stack = regs.get("rsp", 0)
     if _opcode(insn) in STRINGS:
         regs["rcx"] = rng.randrange(REPEATS)
         regs["rsi"], regs["rdi"] = stack + rng.randrange(256), stack - rng.randrange(256)
+    elif takes_lengths(insn):
+        regs["rax"], regs["rdx"] = rng.randint(1, 40), rng.randint(1, 40)
     elif _opcode(insn) == LEAVE:
         regs["rbp"] = stack + 8 * rng.randrange(16)
+
+
+def takes_lengths(insn: bytes) -> bool:
+    """pcmpestrm and pcmpestri, whose strings are as long as eax and edx say."""
+    found = decode_fields(insn)
+    return found is not None and found.opcode in (b"\x0f\x3a\x60", b"\x0f\x3a\x61")
+
+
+def beyond(insn: bytes, regs: Mapping[str, int]) -> str | None:
+    lengths = [regs.get(name, 0) for name in ("rax", "rdx")] if takes_lengths(insn) else []
+    if any(length == 1 << 63 or length & mask(32) == 1 << 31 for length in lengths):
+        return "a string's length that has no absolute value: the engine does not survive it"
+    return None
 
 
 def is_near_branch(insn: X86Insn) -> bool:
@@ -215,4 +231,5 @@ EXAMPLES = Examples(
     ),
     more=more,
     steer=steer,
+    beyond=beyond,
 )

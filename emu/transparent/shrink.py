@@ -21,7 +21,6 @@ def shrink(case: Case, shows: Shows, first_site: int, status: str) -> Case:
         if shows(simpler):
             case = simpler
     case = _words_of_memory(case)
-    case = replace(case, mem=_fewest(case.mem, lambda mem: shows(replace(case, mem=mem))))
     case = replace(case, regs=_fewest(case.regs, lambda regs: shows(replace(case, regs=regs))))
     case = replace(case, mem=_fewest(case.mem, lambda mem: shows(replace(case, mem=mem))))
     return _simplest_values(case, shows, status)

@@ -279,21 +279,23 @@ def test_every_row_is_covered(searches, arch):
 
 
 EXPECTED_RULES = {
-    "riscv": {"c_jr", "c_jalr", "other"},  # other: lr
-    "arm64": {"other"},  # ldr of floating point literals
-    "loongarch": {"pcaddu18i", "other"},  # other: ertn
-    "x86": {"call", "call_reg", "loop", "loope", "loopne", "popf", "pushf", "ret_imm"},
+    ("riscv", ""): {"c_jr", "c_jalr", "other"},  # other: lr
+    ("arm64", ""): {"other"},  # ldr of floating point literals
+    ("loongarch", ""): {"pcaddu18i", "other"},  # other: ertn
+    ("x86", ""): {"call", "call_reg", "loop", "loope", "loopne", "popf", "pushf", "ret_imm"},
+    # Stepping by the trap flag hits a repeated string instruction once for each element, and loses a popped TF.
+    ("x86", "5.12"): {"pushf_popf", "string"},
 }
 
 
-@pytest.mark.parametrize("arch", EXPECTED_RULES)
-def test_newest_kernel_has_the_known_defects_and_no_others(searches, arch):
-    tally = run(searches(arch), encodings=2500)
-    assert {group.rule for group in tally.groups.values()} == EXPECTED_RULES[arch]
+@pytest.mark.parametrize(("arch", "which"), EXPECTED_RULES)
+def test_kernel_has_the_known_defects_and_no_others(searches, arch, which):
+    tally = run(searches(arch, which), encodings=2500)
+    assert {group.rule for group in tally.groups.values()} == EXPECTED_RULES[arch, which]
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [2])
 @pytest.mark.parametrize("arch", ARCHS)
 def test_mended_kernel_is_transparent_ten_thousand_times(searches, arch, seed):
     tally = run(searches(arch, "fixed"), encodings=10_000, seed=seed)
@@ -507,6 +509,28 @@ def test_interrupts_on_and_off_are_tried(searches):
     assert seen == {None, 0x20000000}
 
 
+WRONG = {
+    "hits": {"hits": 2},
+    "post hits": {"post_hits": 0},
+    "nmissed": {"missed": 1},
+    "preempt_count": {"preempt_count": 1},
+    "next probe: hits": {"then_hits": 0},
+    "next probe: nmissed": {"then_missed": 1},
+}
+
+
+@pytest.mark.parametrize(("kind", "wrong"), WRONG.items(), ids=WRONG)
+def test_what_the_kernel_counts_is_compared(searches, kind, wrong):
+    searching = searches("riscv", "fixed")
+    bench = searching.bench
+    case = Case(bench.examples.canary, bench.layout.sites[0], then=bench.examples.canary)
+    bench.open(case)
+    plain, probed = bench.in_place(case), bench.under_probe(case)
+    assert searching.compare.first(case, plain, probed, bench.probe.ainsn) is None
+    assert searching.compare.first(case, plain, replace(probed, **wrong), bench.probe.ainsn).kind == kind
+    bench.close()
+
+
 def test_hits_and_post_handlers_are_counted(searches):
     bench = searches("x86", "fixed").bench
     for number, at in enumerate(bench.layout.sites):
@@ -573,6 +597,19 @@ def test_random_words_have_the_rows_bits_and_its_edges():
         for field in row.fields:
             if field.name not in ("lit", "far") and field.width > 2:
                 assert {field.extract(word) - field.bias for word in words} >= {0} or field.low > 0
+
+
+def test_random_words_often_have_the_same_field_twice():
+    from arches.riscv.asm import table
+
+    row = next(row for row in table().rows if row.name == "jalr")
+    rng = Random(5)
+    fields = []
+    for _ in range(600):
+        word = random_word(row, rng)
+        fields.append({field.name: field.extract(word) for field in row.fields})
+    same = [found for found in fields if found["rd"] == found["rs1"] != 0]
+    assert len(same) > 600 / 32 * 1.3  # more than by chance alone
 
 
 def test_merging_groups_of_one_routine():
