@@ -96,6 +96,19 @@ def test_the_global_pointer_of_riscv(assembled, probe_all):
     assert report["result"] == 3
 
 
+def test_arguments_have_a_home_in_the_callers_frame(assembled, probe_all):
+    """o32 functions may store them there; what was given as bytes is elsewhere."""
+    text = "\t.set noreorder\n\t.globl f\nf:\tsw $a0, 0($sp)\n\tlw $v0, ($a1)\n\tjr $ra\n\tsw $a1, 4($sp)\n"
+    path = assembled("mips", "\t.type f, %function\n" + text)
+    assert probe_all(path, "f", "5", "hex:07000000", "--arch", "mips", "--variant", "fixed")["result"] == 7
+    assert main(["probe-all", str(path), "f", "5", "0x100", "--arch", "mips"]) == 2  # nothing is at 0x100
+
+
+def test_weak_symbols_that_nobody_defines_are_zero(assembled, probe_all):
+    text = "\t.globl f\n\t.type f, %function\nf:\tmovl $maybe, %eax\n\tret\n\t.weak maybe\n"
+    assert probe_all(assembled("x86", text), "f", "--arch", "x86")["result"] == 0
+
+
 def test_the_leaking_skip_delayslot_of_mips(compiled, probe_all):
     """From the first probe on a branch with a nop behind it on, no probe is hit any more."""
     report = probe_all(compiled("mips", 0, "o"), "fib", "4", "--arch", "mips", status=1)

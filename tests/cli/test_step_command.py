@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import select
 import subprocess
 import sys
@@ -278,7 +279,9 @@ def test_what_was_written_before_is_gone(step):
 def test_answers_come_line_by_line():
     """A program that waits for an answer before it asks again gets it."""
     command = [sys.executable, "-m", "emu.cli", "step", "arm64", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, env=buffered) as running:
         for value in (1, 2):
             running.stdin.write(json.dumps({"word": "0x8b020020", "regs": {"x1": value}}) + "\n")
             running.stdin.flush()
