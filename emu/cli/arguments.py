@@ -14,7 +14,20 @@ Commands = Any  # argparse does not name the type of a group of subparsers
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad usage is one line, like all other bad input."""
+    """Bad usage is one line, like all other bad input; words may stand before, between and behind the options."""
+
+    _asked_again = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """argparse gives a list of words its words before the first option that follows it, unless asked again."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if not unknown or self._subparsers is not None or self._asked_again:
+            return found, unknown
+        self._asked_again = True  # the second way calls this function too, for the options and for the words
+        try:
+            return self.parse_known_intermixed_args(args)
+        finally:
+            self._asked_again = False
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")

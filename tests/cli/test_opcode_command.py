@@ -181,3 +181,23 @@ def test_a_bad_word_among_good_ones(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO("0xd503201f\nbad!\n"))
     assert main(["opcode", "arm64", "-"]) == 2
     assert "bad!" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mips", "0x27bdffe0", "--prev", "0x03e00008", "--json"),
+        ("mips", "--prev", "0x03e00008", "--json", "0x27bdffe0"),
+        ("--json", "mips", "--prev", "0x03e00008", "0x27bdffe0"),
+        ("--prev=0x03e00008", "--json", "mips", "0x27bdffe0"),
+    ],
+)
+def test_words_and_options_in_any_order(capsys, arguments):
+    assert main(["opcode", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)["instructions"]
+    assert [(one["word"], one["verdict"]) for one in found] == [("0x27bdffe0", "reject")]
+
+
+def test_words_on_both_sides_of_an_option(capsys):
+    assert main(["opcode", "csky", "0x6c03", "--version", "6.1", "0x1464", "--json"]) == 0
+    assert [one["word"] for one in json.loads(capsys.readouterr().out)["instructions"]] == ["0x6c03", "0x1464"]
