@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from emu.errors import UsageError
-from emu.explore.ops import join, store
-from emu.kernel.percpu import Interrupt
+from emu.explore.ops import store
+from emu.kernel.smp import on_each_cpu
 from emu.kernel.stop_machine import LastArriver, stop_machine_cpuslocked
+from emu.kernel.text_poke import three_steps, write_and_sync
 
 if TYPE_CHECKING:
     from emu.kernel.kernel import Kernel
-    from emu.kernel.percpu import Percpu
 
 PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
 
@@ -40,10 +40,15 @@ async def text_poke(kernel: Kernel, addr: int, data: bytes) -> None:
     """x86, one byte: the store, then an interrupt that serialises every CPU (since 5c02ece81848, v5.5)."""
     if kernel.booting:
         return kernel.text.store(addr, data, live=False)
-    await store(kernel.text_name(addr))
-    kernel.text.store(addr, data, live=True)
-    await on_each_cpu(kernel, "sync_core", addr, len(data))
-    kernel.text.synchronised(addr)
+    await write_and_sync(kernel, addr, 0, data)
+
+
+async def text_poke_bp(kernel: Kernel, addr: int, data: bytes) -> None:
+    """What if kprobes were armed by x86's protocol for several bytes. Linux never does: whoever meets the breakpoint
+    on the way out finds it a kprobe's, since nothing emulates the first byte of just any instruction."""
+    if kernel.booting:
+        return kernel.text.store(addr, data, live=False)
+    await three_steps(kernel, addr, data)
 
 
 async def flush_broadcast(kernel: Kernel, addr: int, size: int) -> None:
@@ -63,20 +68,12 @@ async def flush_local(kernel: Kernel, addr: int, size: int) -> None:
 
 
 FLUSH = {"broadcast": flush_broadcast, "ipi": flush_ipi, "local": flush_local}
-POLICIES: dict[str, PatchText] = {"live": live, "stop_machine": stop_machine, "text_poke": text_poke}
-
-
-async def on_each_cpu(kernel: Kernel, name: str, addr: int, size: int) -> None:
-    """Interrupt every CPU and wait until each has synchronised; one with interrupts off takes it later."""
-    left = {cpu.id for cpu in kernel.percpu}
-
-    async def synchronise(cpu: Percpu) -> None:
-        kernel.text.flush(cpu.cpu, addr, size)
-        left.discard(cpu.id)
-
-    for cpu in kernel.percpu:
-        cpu.raise_interrupt(Interrupt(name, synchronise))
-    await join(f"{name}.done", lambda: not left)
+POLICIES: dict[str, PatchText] = {
+    "live": live,
+    "stop_machine": stop_machine,
+    "text_poke": text_poke,
+    "text_poke_bp": text_poke_bp,
+}
 
 
 def patch_policy(name: str) -> PatchText:

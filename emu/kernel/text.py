@@ -63,6 +63,10 @@ class Text:
             unseen = self._stale.setdefault(cpu.id, {})
             unseen[addr] = max(size, unseen.get(addr, 0))
 
+    def in_flux(self, addr: int) -> bool:
+        """Whether a fetch of what was stored at addr would be unpredictable now."""
+        return addr in self._in_flux
+
     def synchronised(self, addr: int) -> None:
         """Every CPU has been made to synchronise: fetches at addr are predictable again."""
         self._in_flux.pop(addr, None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from emu.errors import UsageError
 from emu.explore.ops import store, update, wait
-from emu.kernel.patching import on_each_cpu
+from emu.kernel.smp import on_each_cpu
 from emu.machine.frame import PtRegs
 
 if TYPE_CHECKING:
