@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import arches
 from emu.errors import UsageError
 from emu.kernel.kernel import PREEMPT, VIEWS
+from emu.kernel.patching import POLICIES
 from emu.scenarios.cells import Settings
 
 Commands = Any  # argparse does not name the type of a group of subparsers
@@ -68,7 +69,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a shipped name, or path/to/file.py::function")
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
-    parser.add_argument("--patching", metavar="P", help="how text is patched; default: as the variant does")
+    parser.add_argument("--patching", metavar="P", help=f"{', '.join(POLICIES)}; default: as the variant does")
     parser.add_argument("--preempt", choices=PREEMPT, default="none", help="the modelled kernel's preemption")
     parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 4; default 2")
     parser.add_argument("--views", choices=VIEWS, help="stale: fetches follow stores late; default: the scenario's")

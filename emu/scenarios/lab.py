@@ -30,6 +30,16 @@ class NotApplicable(TraplineError):
     """The scenario needs something that this architecture does not have."""
 
 
+class Cpus(tuple[Percpu, ...]):
+    """The CPUs of a lab by number; UsageError for one that --cpus leaves out."""
+
+    def __getitem__(self, number: Any) -> Any:
+        try:
+            return super().__getitem__(number)
+        except IndexError:
+            raise UsageError(f"cpu{number}: expected one of {', '.join(cpu.name for cpu in self)} (--cpus)") from None
+
+
 class Lab:
     """What a scenario sees: `cpus`, `kernel`, symbols, and ways to note outcomes.
 
@@ -38,7 +48,7 @@ class Lab:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.cpus = kernel.percpu
+        self.cpus = Cpus(kernel.percpu)
         self.has_reference = True  # whether what the guests compute must be what they compute without probes
 
     def symbol(self, name: str, offset: int = 0) -> int:

@@ -27,6 +27,20 @@ def raises(lab):
     raise ValueError("of two\\nlines")
 
 
+def raises_with_a_guest_under_way(lab):
+    begun = run_guest(lab.cpus[0])
+    return {"cpu0": run_guest(lab.cpus[0]), "cpu1": begun.nothing}
+
+
+def a_third_cpu(lab):
+    return {"cpu0": run_guest(lab.cpus[0]), "cpu2": run_guest(lab.cpus[2])}
+
+
+def forgets_to_boot(lab):
+    register_kprobe(lab.kernel, Kprobe(lab.symbol("probe_me")))
+    return guest(lab)
+
+
 def gives_nothing(lab):
     pass
 
@@ -282,10 +296,22 @@ def test_a_file_of_ones_own_runs(scenario, capsys):
     assert "1 executions: every interleaving" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("default")
+def test_what_a_scenario_forgot_to_await_is_said(scenario):
+    with pytest.warns(RuntimeWarning, match="coroutine 'register_kprobe' was never awaited"):
+        assert main(["run", scenario("forgets_to_boot"), "--arch", "arm64"]) == 0
+
+
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(
     ("function", "said"),
     [
         ("raises", "raises raised ValueError: of two lines at {file}:15; expected it to return"),
+        (
+            "raises_with_a_guest_under_way",
+            "raises_with_a_guest_under_way raised AttributeError: 'coroutine' object has",
+        ),
+        ("a_third_cpu", "cpu2: expected one of cpu0, cpu1 (--cpus)"),
         ("gives_nothing", "gives_nothing gave NoneType; expected a dict of CPU name to coroutine"),
         ("gives_a_list", "gives_a_list gave list; expected a dict of CPU name to coroutine"),
         ("gives_a_coroutine", "gives_a_coroutine gave coroutine; expected a dict of CPU name to coroutine"),
