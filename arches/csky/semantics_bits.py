@@ -134,11 +134,14 @@ def sexth16(cpu: InterpCpu, i: Insn) -> None:
 zextb32, zexth32, sextb32, sexth32 = zextb16, zexth16, sextb16, sexth16
 
 
-# The manual says nothing of a field whose msb is below its lsb. What these two do then is what the vectors show.
+# The manual says nothing of a field whose msb is below its lsb, nor of one to insert that reaches beyond bit 31. What
+# these three do then is what the vectors show, and where they have no case, the emulator that made them.
 
 
 def zext32(cpu: InterpCpu, i: Insn) -> None:
-    cpu.gpr[i.rz] = cpu.gpr[i.rx] >> i.lsb & mask((i.msb - i.lsb) % 32 + 1)
+    """A field of no bits is 0; an msb further below counts as bit 31."""
+    width = i.msb - i.lsb + 1
+    cpu.gpr[i.rz] = cpu.gpr[i.rx] >> i.lsb & mask(width if width >= 0 else 32)
 
 
 def sext32(cpu: InterpCpu, i: Insn) -> None:
@@ -146,9 +149,10 @@ def sext32(cpu: InterpCpu, i: Insn) -> None:
 
 
 def ins32(cpu: InterpCpu, i: Insn) -> None:
-    """Bits above 31 of a field that reaches too far are cut off."""
-    field = mask(i.span + 1) << i.lsb
-    cpu.gpr[i.rz] = cpu.gpr[i.rz] & ~field | cpu.gpr[i.rx] << i.lsb & field
+    """Bits above 31 of a field that reaches too far are cut off; one of 32 bits is all of rx, wherever it starts."""
+    lsb = i.lsb if i.span < 31 else 0
+    field = mask(i.span + 1) << lsb
+    cpu.gpr[i.rz] = cpu.gpr[i.rz] & ~field | cpu.gpr[i.rx] << lsb & field
 
 
 def revb16(cpu: InterpCpu, i: Insn) -> None:
