@@ -372,3 +372,17 @@ def test_json_of_one(capsys):
 def test_bad_options(capsys, options, says):
     assert main(["step", "arm64", *options]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["66", "f0", "4848", "0f", "e8", "48b81122"])
+def test_half_an_instruction_is_not_executed_with_what_is_behind(capsys, word):
+    """Prefixes alone, an escape, an immediate that is missing; what follows in memory is none of it."""
+    assert main(["step", "x86", word]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"trapline: word {word}: cut off, expected the whole instruction\n")
+
+
+@pytest.mark.parametrize("word", ["c4", "0f04"])
+def test_what_is_none_with_anything_behind_is_the_cpus_to_refuse(capsys, word):
+    assert main(["step", "x86", word, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trap"] == {"kind": "illegal", "pc": 0x10000}
