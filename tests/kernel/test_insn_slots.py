@@ -98,7 +98,7 @@ def test_a_slot_is_not_freed_while_a_cpu_is_in_it(search, arch, patching):
     assert freed
 
 
-@pytest.mark.parametrize("arch", ["arm64", "mips", "loongarch"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
     """CPU 0 goes to the copy and stops there; CPU 1 then gets as far as synchronize_rcu, and no further."""
 

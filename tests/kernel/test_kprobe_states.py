@@ -442,7 +442,7 @@ def test_while_a_second_probe_joins_the_lookup_never_fails(search, arch):
     assert report.frequency("hit") == "always"
 
 
-@pytest.mark.parametrize("arch", ["arm64", "mips"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_a_probe_that_is_removed_from_an_aggregate_may_be_met_until_it_is_disabled(search, arch):
     """CPU 0 walks the list while CPU 1 takes the older probe out, before CPU 0 has met the newer one, between the two,
     or after both. Each entry: whether the older was disabled when the newer ran, and who ran."""

@@ -197,7 +197,7 @@ def test_hits_in_the_same_registers_are_none_if_memory_differs(run_alone, arch):
     assert outcomes == {"hit"}
 
 
-@pytest.mark.parametrize("arch", ["arm64", "mips", "x86"])
+@pytest.mark.parametrize("arch", ARCHS)
 def test_a_cpu_that_waits_in_a_trap_for_what_another_will_store_is_not_stuck(search, arch):
     """The handler skips until CPU 1 has stored to shared memory: in every interleaving it does."""
 
