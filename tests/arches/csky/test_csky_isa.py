@@ -245,9 +245,34 @@ def test_exclusives():
     assert machine("ldex.w r1, (r2, 4)", r2=BUF + 2).step() == Trap(TrapKind.UNALIGNED, TEXT)
 
 
-def test_unaligned_accesses_need_mm():
-    assert machine("ld.w r1, (r2, 0)", r2=BUF + 1).step() is None
-    assert machine("ld.w r1, (r2, 0)", r2=BUF + 1, psr=BOOT_PSR & ~PSR_MM).step() == Trap(TrapKind.UNALIGNED, TEXT)
+HALVES = ("ld.h r1, (r2, 0)", "ld32.h r20, (r2, 0)", "ld.hs r1, (r2, 0)", "ldr.h r1, (r2, r3 << 0)", "lrs.h r1, [0]")
+HALVES += ("ldr.hs r1, (r2, r3 << 0)", "st.h r1, (r2, 0)", "str.h r1, (r2, r3 << 0)", "srs.h r1, [0]")
+WORDS = ("ld.w r1, (r2, 0)", "ld.w r1, (sp, 0)", "ld.d r4, (r2, 0)", "ldr.w r1, (r2, r3 << 0)", "lrs.w r1, [0]")
+WORDS += ("st.w r1, (r2, 0)", "st.w r1, (sp, 0)", "st.d r4, (r2, 0)", "str.w r1, (r2, r3 << 0)", "srs.w r1, [0]")
+WORDS += ("ldm r4-r5, (r2)", "stm r4-r5, (r2)", "push r4", "push32 r4", "pop r4", "pop32 r4")
+BYTES = ("ld.b r1, (r2, 0)", "ld.bs r1, (r2, 0)", "ldr.bs r1, (r2, r3 << 0)", "st.b r1, (r2, 0)", "srs.b r1, [0]")
+
+
+UNALIGNED = [*((line, 1) for line in (*HALVES, *WORDS)), *((line, 2) for line in WORDS)]
+
+
+@pytest.mark.parametrize(("line", "offset"), UNALIGNED)
+def test_unaligned_accesses_need_mm(line, offset):
+    registers = dict.fromkeys(("r2", "r28", "sp"), BUF + 0x40 + offset)
+    assert machine(line, **registers).step() is None
+    cpu = machine(line, psr=BOOT_PSR & ~PSR_MM, **registers)
+    before, data = cpu.snapshot(), cpu.memory.snapshot()
+    assert cpu.step() == Trap(TrapKind.UNALIGNED, TEXT)
+    assert (cpu.snapshot(), cpu.memory.snapshot()) == (before, data)
+
+
+ALIGNED = [*((line, 1) for line in BYTES), *((line, 2) for line in HALVES), *((line, 4) for line in WORDS)]
+
+
+@pytest.mark.parametrize(("line", "offset"), ALIGNED)
+def test_aligned_accesses_need_no_mm(line, offset):
+    registers = dict.fromkeys(("r2", "r28", "sp"), BUF + 0x40 + offset)
+    assert machine(line, psr=BOOT_PSR & ~PSR_MM, **registers).step() is None
 
 
 @pytest.mark.parametrize("line", ["stm r4-r9, (r2)", "ldm r4-r9, (r2)", "push r4-r9"])
