@@ -10,6 +10,7 @@ from typing import Any
 
 from emu.errors import DecodeError, MemoryAccessError
 from emu.isa.arch import Arch
+from emu.isa.opcode import text_of
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Cpu
 from emu.machine.extable import exception_table
@@ -144,12 +145,7 @@ class Machine:
     def disassemble(self, cpu: Cpu, pc: int) -> str:
         """The instruction that this CPU would fetch at pc."""
         insn = self._fetched(cpu, pc)
-        if not insn:
-            return "no text"
-        try:
-            return self.arch.disassemble(insn, pc)
-        except DecodeError:
-            return f".word {insn.hex()}"
+        return text_of(self.arch, insn, pc) if insn else "no text"
 
     def step_at(self, cpu: Cpu, pc: int) -> tuple[int, ...]:
         """Addresses of the instructions that one step at pc executes: a branch's delay slot goes with it."""

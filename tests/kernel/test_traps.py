@@ -127,6 +127,26 @@ def test_a_break_that_is_claimed_in_the_same_state_is_a_livelock(run_alone, arch
     assert sum(text.startswith("trap:") for text in texts) == 2
 
 
+def test_the_breakpoint_of_csky_is_no_instruction_and_shown_as_the_kernel_writes_it(run_alone):
+    _, texts = run_alone(guest("foreign_break"), "csky", cpus=1)
+    at = "foreign_break+0x2"
+    assert [text for text in texts if at in text][:2] == [f"{at}: .insn 0x1464", f"trap: illegal at {at}"]
+
+
+@pytest.mark.parametrize(("variant", "ends"), [("mainline", "livelock"), ("seed", "livelock"), ("fixed", "oops")])
+def test_an_illegal_instruction_in_csky_kernel_code(run_alone, variant, ends):
+    """With the inverted test whatever is not 0x1464 gets a SIGTRAP and is executed again, for ever; it should die."""
+
+    def scenario(lab):
+        lab.kernel.text.store(lab.symbol("foreign_break_site"), b"\x65\x14", live=False)
+        return guest("foreign_break")(lab)
+
+    outcomes, texts = run_alone(scenario, "csky", variant, cpus=1)
+    assert "trap: illegal at foreign_break+0x2" in texts
+    assert outcomes & {"livelock", "oops"} == {ends}
+    assert ("SIGTRAP to current: return" in texts) is (ends == "livelock")
+
+
 def skipping(arch, until, lab, calls):
     """A probe whose handler returns true without moving pc, so that the break is hit again, `until` says stop."""
 
