@@ -24,6 +24,7 @@ DATA = Path(__file__).parents[2] / "data" / "csky-step.json.gz"
 HIDDEN = {0x194A4: 0x6A47, 0x19474: 0x476B, 0x195B4: 0xEDE7, 0x19424: 0x4109, 0x1BC60: 0x6402, 0x1BC62: 0xEFED}
 
 
+TRACE_BITS = 0xC000
 TRACED = 0x80004340  # the PSR of a running kernel with 01 in bits 15:14
 
 
@@ -217,6 +218,16 @@ def test_mixed_sizes_at_every_halfword():
     assert cpu.step() == Trap(TrapKind.UNALIGNED, TEXT + 1)
 
 
+@pytest.mark.parametrize(("name", "bit"), [("ee", 8), ("ie", 6), ("fe", 4), ("af", 1), ("sie", None)])
+def test_psr_bits(name, bit):
+    """sie is the trusted world's; a CPU without one has no such bit."""
+    value = 1 << bit if bit is not None else 0
+    for line, start, end in ((f"psrset {name}", PSR_S, PSR_S | value), (f"psrclr {name}", 0xFFFFFFFF, ~value)):
+        cpu = machine(line, psr=start & ~TRACE_BITS)
+        assert cpu.step() is None
+        assert cpu.get("psr") == end & 0xFFFFFFFF & ~TRACE_BITS
+
+
 def test_psr_instructions():
     cpu = machine("psrclr ee, ie", "psrset ie", "mfcr r1, psr", "mtcr r2, epsr", "mfcr r3, cr<2, 0>", r2=0x1234)
     cpu.run(5)
@@ -231,9 +242,22 @@ def test_rte_returns_and_drops_the_reservation():
     assert not cpu.store_conditional(BUF, 1, 4)
 
 
-def test_user_mode_may_not_touch_the_psr():
-    cpu = machine("psrset ie", psr=PSR_MM)
+PRIVILEGED = ("psrset ie", "psrclr ee", "mfcr r1, psr", "mtcr r1, epc", "rte", "rfi", "nie", "nir", "stop", "wait")
+PRIVILEGED += ("doze", "icache.iall", "dcache.iva r1", "tlbi.all")
+
+
+@pytest.mark.parametrize("line", PRIVILEGED)
+def test_user_mode_may_not(line):
+    cpu = machine(line, psr=PSR_MM, sp=BUF)
+    before = cpu.snapshot()
     assert cpu.step() == Trap(TrapKind.OTHER, TEXT)
+    assert cpu.snapshot() == before
+
+
+def test_rfi_returns_by_the_fast_interrupts_registers():
+    cpu = machine("mtcr r1, fpc", "mtcr r2, fpsr", "rfi", r1=TEXT + 0x41, r2=PSR_S | PSR_MM)
+    cpu.run(3)
+    assert (cpu.pc, cpu.get("psr")) == (TEXT + 0x40, PSR_S | PSR_MM)
 
 
 def test_exclusives():
@@ -321,6 +345,7 @@ BY_HAND = [
     ("mulsh r1, r2", {"r1": 0x1FFFE, "r2": 3}, {"r1": 0xFFFFFFFA}),
     ("mulsh r1, r2, r3", {"r2": 0x7FFF, "r3": 0x8000}, {"r1": 0xC0008000}),
     ("mulsw r1, r2, r3", {"r2": 0xFFFF, "r3": 0x30000}, {"r1": 0xFFFFFFFD}),
+    ("mulsw r1, r2, r3", {"r2": 0x10002, "r3": 0xFFFF0000}, {"r1": 0xFFFFFFFE}),
     ("mul.u32 r1, r3, r4", {"r3": 0xFFFFFFFF, "r4": 0xFFFFFFFF}, {"r1": 1, "r2": 0xFFFFFFFE}),
     ("mul.s32 r1, r3, r4", {"r3": 0xFFFFFFFF, "r4": 2}, {"r1": 0xFFFFFFFE, "r2": 0xFFFFFFFF}),
     ("mula.u32 r1, r3, r4", {"r1": 0xFFFFFFFF, "r3": 1, "r4": 1}, {"r1": 0, "r2": 1}),
@@ -377,6 +402,30 @@ def test_by_hand(line, before, after):
     if "c" in names and "psr" not in names:
         names["psr"] = first["psr"] & ~PSR_C | names["c"]
     assert visible(cpu) == first | names
+
+
+@pytest.mark.parametrize(("shift", "r1"), [(1, 0x44), (2, 0x47), (8, 0x59), (6, 0x4D), (16, 0x71), (31, 0x71)])
+def test_the_highest_bit_of_an_index_shift_counts(shift, r1):
+    cpu = machine(f"{isa.TABLE.encode('ldr.b32', rx=2, ry=3, rz=1, onehot=shift) & 0xFFFF:#06x}d062", r2=BUF + 1, r3=3)
+    cpu.memory.write(BUF, bytes(range(0x40, 0x80)))
+    assert cpu.step() is None
+    assert cpu.get("r1") == r1
+
+
+@pytest.mark.parametrize("name", ["ldr.b32", "ldr.bs32", "ldr.h32", "ldr.hs32", "ldr.w32", "str.b32", "str.w32"])
+def test_an_index_without_a_shift_is_illegal(name):
+    word = isa.TABLE.to_bytes(isa.TABLE.encode(name, rx=2, ry=3, rz=1, onehot=0), 4)
+    assert machine(isa.word(word), r2=BUF).step() == Trap(TrapKind.ILLEGAL, TEXT)
+
+
+def test_r0_comes_after_r31():
+    cpu = machine("ld.d r31, (r2, 0)", "st.d r31, (r2, 8)", "mul.u32 r31, r3, r3", r2=BUF, r3=0x80000000)
+    cpu.memory.write(BUF, bytes(range(8)))
+    cpu.run(2)
+    assert (cpu.get("r31"), cpu.get("r0")) == (0x03020100, 0x07060504)
+    assert cpu.memory.read(BUF + 8, 8) == bytes(range(8))
+    cpu.step()
+    assert (cpu.get("r31"), cpu.get("r0")) == (0, 0x40000000)
 
 
 @pytest.mark.parametrize(
