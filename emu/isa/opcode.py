@@ -76,6 +76,13 @@ def size_of(arch: Arch[Any], insn: bytes) -> int:
         return len(insn)
 
 
+def check_whole(arch: Arch[Any], insn: bytes) -> None:
+    """DecodeError if the instruction goes on behind these bytes, as one of x86 can wherever it is cut off."""
+    padded = insn + bytes(max(arch.insn_sizes))
+    if len(insn) < size_of(arch, padded) < len(padded):
+        raise DecodeError(f"word {arch.word(insn)}: cut off, expected the whole instruction")
+
+
 def text_of(arch: Arch[Any], insn: bytes, addr: int) -> str:
     """Its disassembly; a word that nobody knows is printed as data."""
     try:

@@ -14,8 +14,9 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from emu.bits import mask
-from emu.errors import DecodeError, UsageError
+from emu.errors import UsageError
 from emu.isa.arch import Arch
+from emu.isa.opcode import check_whole
 from emu.machine.cpu import Stop
 from emu.machine.machine import MakeCpu
 from emu.machine.memory import PAGE, Memory, Region
@@ -72,21 +73,19 @@ class Stepper:
         self._window = 2 * max(arch.insn_sizes)  # a branch and what stands in its delay slot
 
     def step(self, state: State) -> Change:
-        """Execute it; UsageError for an unknown register, a value or address too wide, and half an instruction."""
+        """Execute it.
+
+        UsageError for an unknown register, and for a value or address that is too wide; DecodeError for half an
+        instruction.
+        """
         cpu = self._cpu
-        self._check_whole(state.insn)
+        check_whole(self.arch, state.insn)
         self._map(state)
         self._fill(state)
         before, memory = self._load(state.regs), self._written()
         cpu.pc = state.at
         stop = cpu.step()
         return Change(self._changed_registers(before), dict(self._changed_memory(memory)), cpu.pc, stop)
-
-    def _check_whole(self, insn: bytes) -> None:
-        """UsageError if the instruction takes in what is behind the bytes given (x86's can be of any length)."""
-        with suppress(DecodeError):  # no instruction, whatever follows: for the CPU to say
-            if self.arch.insn_size(insn + bytes(max(self.arch.insn_sizes))) > len(insn):
-                raise UsageError(f"word {self.arch.word(insn)}: cut off, expected the whole instruction")
 
     # Memory
 

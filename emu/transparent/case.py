@@ -14,6 +14,7 @@ from typing import Any
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.arch import Arch
+from emu.isa.opcode import check_whole
 
 FP_BITS = 128  # of the widest floating point register
 GAP = 8  # zero bytes between two runs of others that are written out
@@ -65,6 +66,8 @@ def parse_case(text: str, arch: Arch[Any]) -> Case:
         if needed not in given:
             raise UsageError(f"case {text!r}: expected word=... at=... and what is not zero")
     words = {name: arch.parse_word(given.pop(name)) for name in ("word", "next", "then") if name in given}
+    for insn in words.values():
+        check_whole(arch, insn)
     at, mem = _number(given.pop("at"), "at"), _memory(given.pop("mem", ""))
     regs = dict(_register(name, value, arch) for name, value in given.items())
     return Case(words["word"], at, regs, mem, words.get("next", b""), words.get("then", b""))

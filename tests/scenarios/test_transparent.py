@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 import arches
-from emu.errors import UsageError
+from emu.errors import DecodeError, UsageError
 from emu.isa.site import parse_release
 from emu.kernel.kprobes import Kprobe, register_kprobe
 from emu.kernel.variants import choose_variant
@@ -444,6 +444,14 @@ def test_bad_case(line, part):
         searching.replay(parse_case(line, searching.bench.arch))
     assert type(raised.value).__module__ == "emu.errors"
     assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("word", ["66", "e8", "0f1f"])
+def test_half_an_instruction_is_no_case(word):
+    """What follows in memory is not the user's."""
+    for line in (f"word={word} at=0xffffffff81013000", f"word=90 at=0xffffffff81013000 then={word}"):
+        with pytest.raises(DecodeError, match=f"word {word}: cut off"):
+            parse_case(line, arches.load("x86"))
 
 
 def test_states_that_the_engine_does_not_survive_are_refused(searches):
