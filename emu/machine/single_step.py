@@ -105,6 +105,7 @@ class Stepper:
         self._clean = self._cpu.snapshot()
 
     def _layout_of(self, state: State) -> Layout:
+        self._pages(state.at, self._window + 1)  # engines die, or read on from 0, where addresses end
         text = frozenset(self._pages(state.at, self._window + FENCE, cut=True))
         data: set[int] = set()
         writable = False
@@ -213,8 +214,8 @@ def _regions(kind: str, pages: Iterable[int], executable: bool, writable: bool) 
 
 
 def _by_page(addr: int, data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The data cut at page borders."""
-    if addr % PAGE + len(data) <= PAGE:
+    """The data cut at page borders; nothing where there is none."""
+    if data and addr % PAGE + len(data) <= PAGE:
         yield addr, data
         return
     end = addr + len(data)

@@ -26,7 +26,7 @@ from typing import Any
 
 import unicorn
 from unicorn import unicorn_const
-from unicorn.unicorn_py3.unicorn import Uc, uclib
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from emu.bits import mask
 from emu.errors import MemoryAccessError, UsageError
@@ -217,7 +217,13 @@ class UnicornCpu:
             others = self._engine.reg_read(self._wide[register]) & ~(1 << bit)
             self._engine.reg_write(self._wide[register], others | (value & 1) << bit)
         else:
+            self._set_wide(name, value)
+
+    def _set_wide(self, name: str, value: int) -> None:
+        try:
             self._engine.reg_write(self._wide_id(name), value)
+        except UcError:  # an exception: MIPS has one in FCSR as soon as a cause and its enable bit are set
+            raise UsageError(f"{name}={value:#x}: expected a value that is no exception by itself") from None
 
     def _wide_id(self, name: str) -> int:
         if name not in self._wide:
@@ -360,8 +366,11 @@ class UnicornCpu:
         self._remove_cache(self._views[number].region.base + offset, size)
 
     def _remove_cache(self, addr: int, size: int) -> None:
-        # Without the Python wrapper, which costs more than the flush.
-        uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(addr), ctypes.c_uint64(addr + size))
+        # Without the Python wrapper, which costs more than the flush. The end must be an address too: behind the last
+        # one comes 0, and nothing would be removed.
+        last = self._pc_mask
+        start, end = (addr, addr + size) if addr + size <= last else (min(addr, last - 1), last)
+        uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(start), ctypes.c_uint64(end))
 
 
 def _constants(arch: str) -> Any:

@@ -269,6 +269,38 @@ def test_data_on_the_page_of_the_instruction(step, arch, word, base, value):
     assert arch == "x86" or list(answer["mem"]) == ["0x10000"]
 
 
+TOP = [("arm64", "0xd2800020", "0xd2800040", "x0"), ("riscv", "0x00100513", "0x00200513", "x10")]
+TOP += [("loongarch", "0x02c00404", "0x02c00804", "r4")]
+
+
+@pytest.mark.parametrize(("arch", "one", "two", "name"), TOP)
+def test_the_last_page(step, arch, one, two, name):
+    """What stood there before is not executed again."""
+    at = 2**64 - 16
+    lines = [given(word, at, {}, {}) for word in (one, two)]
+    elsewhere = given(one, AT, {}, {})
+    assert [answer["regs"] for answer in step(arch, [*lines, elsewhere, *lines])] == [
+        {name: value} for value in (1, 2, 1, 1, 2)
+    ]
+
+
+@pytest.mark.parametrize("arch", ["arm64", "csky", "loongarch", "mips", "riscv", "x86"])
+def test_no_instruction_where_addresses_end(monkeypatch, capsys, arch):
+    top = 2**32 if arch in ("csky", "mips") else 2**64
+    word = {"x86": "90", "csky": "0x6c03", "riscv": "0x0001"}.get(arch, "0x00000000")
+    for at in (top - 1, top - 2, top - 4):
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"word": word, "at": at})))
+        assert main(["step", arch, "-"]) == 2
+        assert f"line 1: address {at:#x}: expected" in capsys.readouterr().err
+
+
+def test_a_value_that_is_an_exception(monkeypatch, capsys):
+    """FCSR of MIPS with a cause and its enable bit."""
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"word": "0x00000000", "regs": {"fcsr": "0x7fffffff"}}'))
+    assert main(["step", "mips", "-"]) == 2
+    assert "line 1: fcsr=0x7fffffff" in capsys.readouterr().err
+
+
 def test_what_was_written_before_is_gone(step):
     """On the same pages, so that nothing is mapped anew."""
     store = given("0xf9000022", AT, {"x1": BUF + 8, "x2": 5}, {BUF: "ff" * 8})
