@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from arches.mips.accesses import memory_operands
 from arches.mips.branches import is_branch
+from arches.mips.lethal import GUARD
 from emu.bits import field
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
@@ -136,6 +137,7 @@ SPEC = UnicornSpec(
     scratch=0x7000,
     leaves_pending=leaves_pending,
     virtual_tlb=True,  # kseg0 addresses are where their regions are
+    guard=GUARD,
 )
 
 

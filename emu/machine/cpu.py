@@ -6,7 +6,7 @@ with memory; until then the CPU goes on fetching what it had. Data accesses go t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -123,6 +123,11 @@ class Cpu(Protocol):
 
     def remap(self) -> None:
         """Take over the regions that memory has now instead of those it had; earlier snapshots are void."""
+        ...
+
+    @property
+    def untranslatable(self) -> Collection[int]:
+        """Addresses of instructions that end the process if they are met, even behind the one that is executed."""
         ...
 
     def clear_reservation(self) -> None:

@@ -132,6 +132,8 @@ class Stepper:
         for addr, data in state.mem.items():
             self._write(addr, data)
         self._write(state.at, state.insn)
+        if any(addr > state.at for addr in self._cpu.untranslatable):
+            self._write(state.at + len(state.insn), self.arch.kprobe_break(state.insn))
 
     def _write(self, addr: int, data: bytes) -> None:
         """Write to memory, and what is text to the CPU's view as well."""

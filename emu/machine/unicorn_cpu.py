@@ -10,7 +10,7 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
 * An exception can leave state that only the next step shows: `Outcome.stale`.
 * MIPS: a load or store in a delay slot that misses the engine's TLB leaves the branch pending after the step, and the
   next instruction would be a delay slot too: `UnicornSpec.leaves_pending`.
-* Some undefined words abort the process: `unicorn_guard`.
+* Some undefined words abort the process, or print to standard output: `unicorn_guard`.
 * A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
   here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
 
@@ -21,7 +21,7 @@ by the guest; the guest's loads from text read the view too. All regions must ex
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import unicorn
@@ -121,7 +121,7 @@ class UnicornCpu:
             region, protection = view.region, TEXT
             buffer = self._texts[number].buffer if self._texts else view.buffer
             if region.writable:
-                buffer, protection = region.buffer, unicorn_const.UC_PROT_ALL
+                buffer, protection = region.buffer, unicorn_const.UC_PROT_ALL  # EngineText has this one too
             self._engine.mem_map_ptr(region.base, region.size, protection, ctypes.addressof(buffer))
 
     def remap(self) -> None:
@@ -178,6 +178,12 @@ class UnicornCpu:
     @property
     def gpr(self) -> UnicornRegisters:
         return self._gpr
+
+    @property
+    def untranslatable(self) -> Collection[int]:
+        """See `Cpu`."""
+        guard = self._spec.guard
+        return () if guard is None or guard.substitute else self._lethal
 
     @property
     def pc(self) -> int:

@@ -1,9 +1,9 @@
 """Words that kill the engine: Unicorn 2.1.4 aborts the whole process while it translates some undefined ones.
 
 It translates ahead of the pc, so that a lethal word must not be in the engine's memory at all: with a
-`substitute`, the engine gets a copy of the view where an ordinary undefined word is in its place. Where
-instructions can begin at any byte that would change other instructions; there the CPU only refuses to
-step onto one.
+`substitute`, the engine gets a copy of the view where an ordinary undefined word is in its place (in text that
+can be written there is no copy: the word itself is replaced). Where instructions can begin at any byte that would
+change other instructions; there the CPU only refuses to step onto one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EngineText:
         self._view = view
         self._guard = guard
         self._lethal = lethal
-        self.buffer = (ctypes.c_ubyte * view.region.size).from_buffer_copy(view.buffer)
+        self.buffer = view.region.buffer if view.region.writable else _copy(view)
         self._bytes = memoryview(self.buffer).cast("B")
         self.refresh(0, view.region.size)
 
@@ -44,11 +44,16 @@ class EngineText:
         guard, base = self._guard, self._view.region.base
         low = max(0, offset - guard.reach) // guard.alignment * guard.alignment
         high = min(self._view.region.size, -(-(offset + size + guard.reach) // guard.alignment) * guard.alignment)
-        text = bytes(self._view.bytes[low:high])
-        self._bytes[low:high] = text
+        if not self._view.region.writable:
+            self._bytes[low:high] = self._view.bytes[low:high]
+        text = bytes(self._bytes[low:high])
         if self._lethal:
             self._lethal.difference_update(range(base + low, base + high))
         for found in guard.find(text):
             self._lethal.add(base + low + found)
             at = low + found
             self._bytes[at : at + len(guard.substitute)] = guard.substitute
+
+
+def _copy(view: TextView) -> ctypes.Array[ctypes.c_ubyte]:
+    return (ctypes.c_ubyte * view.region.size).from_buffer_copy(view.buffer)

@@ -269,6 +269,37 @@ def test_data_on_the_page_of_the_instruction(step, arch, word, base, value):
     assert arch == "x86" or list(answer["mem"]) == ["0x10000"]
 
 
+BEHIND = [  # an instruction, and data behind it that the engine would die of if it were translated
+    ("arm64", "0x91000400", 4, "002c400e", {"x0": 1}),
+    ("x86", "48ffc0", 3, "f00fa3c0", {"rax": 1}),
+    ("x86", "48ffc0", 4, "90f00fa3c0", {"rax": 1}),
+    ("x86", "48b8f00fa3c0f00fa3c0", 10, "", {"rax": 0xC0A30FF0C0A30FF0}),
+]
+
+
+@pytest.mark.parametrize(("arch", "word", "distance", "data", "regs"), BEHIND)
+def test_what_stands_behind_the_instruction(arch, word, distance, data, regs):
+    """In a process of its own, since a failure would end this one."""
+    line = json.dumps(given(word, AT, {}, {AT + distance: data}))
+    command = [sys.executable, "-m", "emu.cli", "step", arch, "-"]
+    done = subprocess.run(command, input=f"{line}\n{line}\n", capture_output=True, text=True, check=True)
+    answers = [json.loads(answer) for answer in done.stdout.splitlines()]
+    assert [answer["regs"] for answer in answers] == [regs] * 2
+
+
+@pytest.mark.parametrize("slot", [False, True])
+@pytest.mark.parametrize("mem", [{}, {AT % 2**32 + 0x100: "00"}], ids=["text", "writable text"])
+def test_mips_words_that_the_engine_prints_for(slot, mem):
+    """SPECIAL with function 5 is undefined, and nothing but answers comes out."""
+    at = AT % 2**32
+    pmon = given("0x000001c5", at, {"a0": 65}, mem)
+    behind_branch = given("0x10000000", at, {"a0": 65}, {**mem, at + 4: "c5010000"})
+    command = [sys.executable, "-m", "emu.cli", "step", "mips", "-"]
+    given_line = json.dumps(behind_branch if slot else pmon)
+    done = subprocess.run(command, input=given_line, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["trap"] == {"kind": "illegal", "pc": at + 4 * slot}
+
+
 TOP = [("arm64", "0xd2800020", "0xd2800040", "x0"), ("riscv", "0x00100513", "0x00200513", "x10")]
 TOP += [("loongarch", "0x02c00404", "0x02c00804", "r4")]
 
