@@ -12,8 +12,10 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, positive
+from emu.cli.explore_commands import say_interrupted
 from emu.cli.opcode_command import add_rules
 from emu.cli.output import ProgressLine, print_json, table
+from emu.cli.status import DONE
 from emu.errors import UsageError
 from emu.isa.cluster import cluster
 from emu.isa.opcode import known_features
@@ -51,7 +53,9 @@ def sweep_words(options: argparse.Namespace) -> int:
         print_json(as_json(options, arch, job, report, halves, differing))
     else:
         print_report(job, report, halves, differing, len(differing_halves))
-    return 0
+    if report.words == job.words:
+        return DONE
+    return say_interrupted(f"{report.words} of {job.words} words are counted")
 
 
 def job_of(options: argparse.Namespace, arch: arches.AnyArch) -> SweepJob:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import signal
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 
 from emu.errors import TraplineError, UsageError, WorkerError
 from emu.isa.rules import RuleTable
@@ -141,11 +143,20 @@ def sweep_halfwords(job: SweepJob, halfwords: Iterable[int]) -> tuple[dict[str, 
 def processes(count: int) -> Executors:
     """Executors of `count` processes on this machine; spawned, because a fork copies locks that threads hold."""
     spawn = multiprocessing.get_context("spawn")
-    return lambda: ProcessPoolExecutor(count, spawn, initializer=_leave_interrupts_to_the_parent)
+    return lambda: ProcessPoolExecutor(count, spawn, initializer=_follow_the_parent)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leave interrupts to it, and end when it does: workers of a parent that was killed would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @lru_cache(maxsize=1)  # a worker gets one chunk of a job after the other

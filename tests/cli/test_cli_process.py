@@ -132,6 +132,34 @@ def test_an_interrupted_decision_prints_the_verdicts_that_are_complete(start, ev
         assert verdict["without"]["complete"] and verdict["with"]["complete"]
 
 
+@BOTH
+def test_an_interrupted_sweep_prints_what_it_counted(start, tmp_path, everybody):
+    journal = tmp_path / "journal"
+    process = start("sweep", "arm64", "--jobs", "2", "--json", "--resume", str(journal))
+    wait_for(journal)
+    interrupt(process, everybody)
+    out, err = process.communicate(timeout=PATIENCE)
+    report = json.loads(out)
+    assert (process.returncode, report["complete"]) == (130, False)
+    assert 0 < sum(report["rows"].values()) == report["words"] < 2**32
+    assert err == f"trapline: interrupted: {report['words']} of {2**32} words are counted\n"
+
+
+def test_a_killed_sweep_leaves_no_workers_and_is_resumed(start, tmp_path):
+    """Its workers share its standard output: that ends when the last of them does."""
+    journal = tmp_path / "journal"
+    process = start("sweep", "loongarch", "--jobs", "2", "--json", "--resume", str(journal))
+    wait_for(journal)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    done = json.loads(journal.read_text())["done"]
+    assert 0 < len(done) < 256
+    process = start("sweep", "loongarch", "--jobs", "2", "--json", "--resume", str(journal))
+    report = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert (process.returncode, report["complete"], sum(report["rows"].values())) == (0, True, 2**32)
+    assert report["rows"]["ll_w"] == 2**24
+
+
 def test_a_comparison_on_one_core_is_interrupted_too(start, tmp_path):
     """There are no other processes then: the search that is under way ends, and no other begins."""
     scenario, told = endless(tmp_path)

@@ -64,8 +64,9 @@ def test_an_interrupted_sweep_prints_what_it_has(capsys, monkeypatch):
         return real(job, chunk)
 
     monkeypatch.setattr(engine, "sweep_chunk", interrupted)
-    assert main(["sweep", "loongarch", "--jobs", "1"]) == 0
-    output = capsys.readouterr().out
+    assert main(["sweep", "loongarch", "--jobs", "1"]) == 130
+    output, message = capsys.readouterr()
+    assert message.endswith(f"trapline: interrupted: {2 * 2**24} of {2**32} words are counted\n")
     assert f"{2 * 2**24} words: " in output
     assert f"not complete: interrupted, {254 * 2**24} words are not counted" in output
 
