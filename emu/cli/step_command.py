@@ -105,7 +105,7 @@ def state_of(arch: arches.AnyArch, line: str) -> State:
     """A line of `step -`; UsageError."""
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"no JSON ({error}): expected an object with {', '.join(KEYS)}") from None
     if not isinstance(given, dict) or "word" not in given or set(given) - set(KEYS):
         raise UsageError(

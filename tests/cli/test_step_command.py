@@ -363,6 +363,7 @@ def test_numbers_may_be_text_and_addresses_decimal(step):
 GOOD = '{"word": "0xd503201f"}'
 BAD = [
     ("nonsense", "no JSON"),
+    ("[" * 100_000, "no JSON"),
     ("[]", "expected an object with word"),
     ("{}", "expected an object with word"),
     ('{"word": "0xd503201f", "reg": {}}', "expected an object with word"),
