@@ -14,7 +14,7 @@ from emu.errors import UsageError
 from emu.isa.opcode import Opcode, known_features, opcode, size_of
 from emu.isa.site import parse_release
 
-Placed = tuple[int, bytes, bytes | None]  # address, instruction, what stands before it
+Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +26,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--at", type=natural, default=0x10000, metavar="ADDR", help="address; default 0x10000")
     parser.add_argument("--elf", metavar="FILE", help="every instruction of an ELF file: a program, a module, a kernel")
     parser.add_argument("--symbol", metavar="S", help="with --elf: of this function only")
-    parser.add_argument("--prev", metavar="WORD", help="the instruction before it (delay slots, exclusives)")
+    help_text = "the instruction before it (delay slots, exclusives); several are given in the order of their addresses"
+    parser.add_argument("--prev", action="append", default=[], metavar="WORD", help=help_text)
     add_rules(parser)
 
 
@@ -62,7 +63,7 @@ def print_table(found: list[Opcode]) -> None:
 def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[Placed]:
     if not options.word and not options.asm:
         raise UsageError("opcode: expected WORD..., -, --asm TEXT or --elf FILE")
-    prev = arch.parse_word(options.prev) if options.prev is not None else None
+    prev = b"".join(map(arch.parse_word, options.prev))
     for text in options.asm:
         yield from one_after_the_other(arch, arch.assemble(text, options.at), options.at, prev)
     for word in options.word:
@@ -71,9 +72,9 @@ def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[
             yield options.at, arch.parse_word(text), prev
 
 
-def one_after_the_other(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes | None) -> Iterator[Placed]:
+def one_after_the_other(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes) -> Iterator[Placed]:
     """What was assembled from one text, which may be several instructions."""
     while code:
         size = size_of(arch, code)
         yield addr, code[:size], prev
-        addr, prev, code = addr + size, code[:size], code[size:]
+        addr, prev, code = addr + size, prev + code[:size], code[size:]

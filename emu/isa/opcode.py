@@ -46,13 +46,12 @@ def opcode(
     arch: Arch[Any],
     insn: bytes,
     addr: int,
-    prev: bytes | None = None,
+    prev: bytes = b"",
     release: Release | None = None,
     features: frozenset[str] = frozenset(),
 ) -> Opcode:
-    """The instruction that starts `insn` at addr, alone, or with `prev` right before it in the same symbol."""
-    before = prev or b""
-    text, start = before + insn, addr - len(before)
+    """The instruction that starts `insn` at addr, with the instructions `prev` right before it in the same symbol."""
+    text, start = prev + insn, addr - len(prev)
 
     def read(at: int, size: int) -> bytes | None:
         inside = start <= at and at + size <= start + len(text)

@@ -97,6 +97,49 @@ def test_the_word_before(opcode, arch, word, prev, alone, after):
     assert (answer["verdict"], answer["rule"] if after[1] else None) == after
 
 
+NOP, LDXR, STXR, LDAR = "0xd503201f", "0xc85f7c20", "0xc8027c20", "0xc8dffc20"
+
+
+@pytest.mark.parametrize(
+    ("before", "version", "rule"),
+    [
+        ([LDXR, *[NOP] * 31], "6.1", "exclusive_region"),
+        ([LDXR, *[NOP] * 32], "6.1", None),  # 32 instructions and no more
+        ([LDXR, NOP, STXR, NOP], "6.1", None),
+        ([STXR, NOP, LDXR, NOP], "6.1", "exclusive_region"),  # the nearest comes last
+        ([LDAR, NOP], "6.14", "exclusive_region"),
+        ([LDAR, NOP], "6.15", None),
+    ],
+)
+def test_several_words_before(opcode, before, version, rule):
+    options = [part for word in before for part in ("--prev", word)]
+    (answer,) = opcode(["arm64", "--version", version, *options], ["0x8b020020"])
+    assert (answer["verdict"], answer["rule"]) == (("reject", rule) if rule else ("step", "other"))
+
+
+@pytest.mark.parametrize(
+    ("version", "rule"),
+    [
+        ("6.1.0-50-cloud-arm64", "hint_nop"),
+        ("6.12.9+", "hint_nop"),
+        ("v6.13-rc1", "nop"),
+        ("7.0", "nop"),
+        ("6.13.0-rc4-next-20241224", "nop"),
+    ],
+)
+def test_a_release_as_uname_has_it(opcode, version, rule):
+    (answer,) = opcode(["arm64", "--version", version], [NOP])
+    assert answer["rule"] == rule
+
+
+@pytest.mark.parametrize("version", ["6", "", "latest", "6.x", "6.1 6.2", "6.1,5", "6.1..6.3", "-6.1", "6.1-a b"])
+def test_no_release(capsys, version):
+    assert main(["opcode", "arm64", NOP, f"--version={version}"]) == 2
+    assert capsys.readouterr().err == (
+        f"trapline: release {version!r}: expected a Linux release such as 6.1 or v6.18\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arch", "at", "errno"),
     [("arm64", "0x10002", "EINVAL"), ("riscv", "0x10001", "EILSEQ"), ("loongarch", "0x10002", "EILSEQ")],
