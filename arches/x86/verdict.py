@@ -89,7 +89,7 @@ def _can_probe(site: Site, insn: X86Insn | None, release: Release | None) -> Dec
 
 def _walk(site: Site, symbol: int, release: Release | None) -> str | None:
     """Why the address is no boundary: decode from the symbol's start until it is reached exactly."""
-    at = last = symbol
+    at = last = symbol if site.reached is None else site.reached
     while at < site.addr:
         insn = decode_fields(_window(site.read, at), 0, release)
         if insn is None:

@@ -40,6 +40,8 @@ class Site:
     `read(addr, size)` gives the text around it with probed words replaced by the originals, None where
     nothing can be read; `symbol` is the address that the enclosing symbol starts at, None if there is none;
     `raw(addr, size)` is the same as it stands in memory now, breakpoints included, where the kernel reads it so.
+    `reached` is an address from there to `addr` that a walk from the symbol's start, an instruction at a time, is
+    known to come to (None: none is), so that not every walk must be a whole one.
     `features` name what the CPU or the build has (`r6`, `octeon`, `amo`), in the architecture's words.
     """
 
@@ -50,6 +52,7 @@ class Site:
     in_extable: bool = False
     features: frozenset[str] = field(default_factory=frozenset)
     raw: Callable[[int, int], bytes | None] = _nothing
+    reached: int | None = None
 
 
 @dataclass(frozen=True)

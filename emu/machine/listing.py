@@ -19,6 +19,8 @@ from emu.isa.site import Release, Site, Verdict
 from emu.machine.extable import exception_table
 from emu.machine.image import Image, Section, Symbol
 
+UNWALKED = ("alignment", "boundary")  # refusals for which the walk was not made, or came to another address
+
 
 @dataclass(frozen=True)
 class Line:
@@ -95,6 +97,7 @@ class Listing:
         self.sections = sorted(sections, key=lambda section: section.address)
         self._starts = sorted({s.address for s in (*image.functions, *image.labels)})
         self._symbols = {s.address: s for s in (*image.labels, *image.functions)}
+        self._reached: tuple[Section, int, int] | None = None  # a symbol's start, and the last boundary behind it
 
     @property
     def size(self) -> int:
@@ -175,19 +178,30 @@ class Listing:
     def _line(self, section: Section, address: int, insn: bytes) -> Line | None:
         """None for what even the kernel does not take for an instruction: cut short."""
         symbol, bias = self._symbol(section, address), section.address if self.relocatable else 0
+        start = symbol.address - bias if symbol else None
         site = Site(
             insn=insn,
             addr=address - bias,
             read=_reader(section.data, section.address - bias),
-            symbol=symbol.address - bias if symbol else None,
+            symbol=start,
+            reached=self._reached_from(section, start, address - bias),
             in_extable=address in self._extable,
             features=self._features,
         )
         offset = address - (symbol or section).address
         try:
-            return Line(site.addr, section, symbol, offset, opcode_at(self.arch, site, self._release))
+            found = opcode_at(self.arch, site, self._release)
         except DecodeError:
             return None
+        if start is not None and found.decision.rule not in UNWALKED:
+            self._reached = section, start, site.addr
+        return Line(site.addr, section, symbol, offset, found)
+
+    def _reached_from(self, section: Section, start: int | None, address: int) -> int | None:
+        """See `Site`: walking every time from the start would take hours where symbols are few."""
+        if self._reached is None or self._reached[:2] != (section, start) or self._reached[2] > address:
+            return None
+        return self._reached[2]
 
     def _symbol(self, section: Section, address: int) -> Symbol | None:
         """As kallsyms finds it: the last one that does not begin behind the address."""
