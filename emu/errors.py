@@ -42,7 +42,7 @@ class GuestError(TraplineError):
 
 
 class HandlerError(TraplineError):
-    """A probe's handler or a scenario raised a Python exception."""
+    """A probe's handler or a scenario that raises a Python exception, gives something odd, or never ends."""
 
 
 class WorkerError(TraplineError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from emu.errors import ScheduleError
+from emu.errors import HandlerError, ScheduleError
 from emu.explore.ops import Access, ExecutionEnds
-from emu.explore.schedule import Schedule
+from emu.explore.schedule import LONGEST, Schedule
 from emu.explore.task import Task
 
 
@@ -94,6 +94,8 @@ def execute(world: World, scheduler: Scheduler, observe: Observer | None = None)
         while enabled := [task for task in world.tasks if task.enabled()]:
             current = scheduler.choose(enabled, current)
             taken.append(current.name)
+            if len(taken) > LONGEST:
+                never_ends(current)
             if observe is not None:
                 observe(current)
             current.step()
@@ -105,6 +107,11 @@ def execute(world: World, scheduler: Scheduler, observe: Observer | None = None)
             task.close()
     scheduler.ended()
     return tuple(taken), world.finish(ending)
+
+
+def never_ends(task: Task) -> NoReturn:
+    """A task goes on after more steps than a schedule can have."""
+    raise HandlerError(f"{task.name} at {task.op!r}: no end after {LONGEST} steps; expected an end or a wait")
 
 
 def how_it_ended(tasks: Sequence[Task]) -> str:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from emu.explore.execution import MakeWorld, Replay, World, how_it_ended
+from emu.explore.execution import MakeWorld, Replay, World, how_it_ended, never_ends
 from emu.explore.ops import ExecutionEnds
-from emu.explore.schedule import Schedule, switches
+from emu.explore.schedule import LONGEST, Schedule, switches
 from emu.explore.shorten import shorten
 from emu.explore.task import Task
 
@@ -174,6 +174,8 @@ class _Search:
                 current, spent = self._branch(enabled, current, spent)
                 chosen = current
             self._taken.append(chosen.name)
+            if len(self._taken) > LONGEST:
+                never_ends(chosen)
             chosen.step()
 
     def _at_once(self, enabled: list[Task]) -> Task | None:

@@ -4,7 +4,7 @@ from math import comb
 
 import pytest
 
-from emu.errors import ScheduleError
+from emu.errors import HandlerError, ScheduleError
 from emu.explore.execution import RandomScheduler, Replay, execute
 from emu.explore.ops import ExecutionEnds, join, load, retry, store, wait
 from emu.explore.schedule import format_schedule, parse_schedule
@@ -217,3 +217,18 @@ def test_progress_is_told_and_its_fraction_grows():
     explore(lambda: World(steps(8), steps(8)), limit=12_000, progress=lambda report, done: told.append(done))
     assert told == sorted(told)
     assert all(0 <= done <= 1 for done in told)
+
+
+async def endless(state):
+    while True:
+        await load("x")
+
+
+@pytest.mark.parametrize("run", [explore, lambda make: execute(make(), RandomScheduler(1))])
+def test_a_task_that_never_ends_is_said_and_not_waited_for(monkeypatch, run):
+    """As long as a schedule can be, so that what ends can be replayed."""
+    for module in ("execution", "search"):
+        monkeypatch.setattr(f"emu.explore.{module}.LONGEST", 100)
+    with pytest.raises(HandlerError, match=r"^t0 at load x: no end after 100 steps; expected an end or a wait$"):
+        run(lambda: World(endless))
+    run(lambda: World(steps(100)))
