@@ -43,8 +43,11 @@ class Task:
 
     def enabled(self) -> bool:
         op = self.op
-        if op is not None and (op.ready is None or op.ready()):
-            return True
+        try:
+            if op is not None and (op.ready is None or op.ready()):
+                return True
+        except Exception as error:
+            raise HandlerError(f"{self.name} at {op!r}: {error!r}; expected to be told whether it can go on") from error
         return self.interrupts is not None and self.interrupts.pending()
 
     def step(self) -> None:

@@ -1,36 +1,51 @@
-"""Calling what the user gave: probe handlers, plain or `async`."""
+"""Calling what the user gave (scenarios, handlers, notifiers), and whose fault it is if that raises."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from emu.errors import HandlerError, TraplineError
 from emu.explore.ops import ExecutionEnds
 
+_ROOT = Path(__file__).resolve().parents[2]
+OURS = (f"{_ROOT / 'emu'}{os.sep}", f"{_ROOT / 'arches'}{os.sep}")
+
 
 async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
     """The handler's result; HandlerError names the handler, the exception and the place it was raised at."""
-    try:
+    with blamed(handler):
+        if not callable(handler):
+            raise HandlerError(f"handler {handler!r}: expected a function")
         result = handler(*arguments)
         return await result if inspect.isawaitable(result) else result
+
+
+@contextmanager
+def blamed(code: object, expected: str = "it to return") -> Iterator[None]:
+    """What is raised within, `sys.exit` included, is the code's fault: a HandlerError that says so."""
+    try:
+        yield
     except (TraplineError, ExecutionEnds):
         raise
-    except Exception as error:
-        raise HandlerError(describe(name_of(handler), error)) from error
+    except (Exception, SystemExit) as error:
+        raise HandlerError(describe(name_of(code), error, expected)) from error
 
 
 def name_of(code: object) -> str:
-    """What to call a function or coroutine in a message."""
-    return getattr(code, "__name__", repr(code))
+    """What to call a function, coroutine or file in a message."""
+    return code if isinstance(code, str) else getattr(code, "__name__", repr(code))
 
 
-def describe(name: str, error: Exception, expected: str = "it to return") -> str:
-    """One line: who raised what, and where."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
-    text = " ".join(str(error).split())
-    return f"{name} raised {type(error).__name__}: {text} at {place}; expected {expected}"
+def describe(name: str, error: BaseException, expected: str) -> str:
+    """One line: who raised what, and where: the last place that is not trapline's own, if there is one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(OURS)]
+    place = (theirs or frames)[-1]
+    what = " ".join([f"{type(error).__name__}:", *str(error).split()])
+    return f"{name} raised {what} at {place.filename}:{place.lineno}; expected {expected}"

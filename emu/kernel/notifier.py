@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.kernel.handlers import blamed
 from emu.machine.frame import PtRegs
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
     kernel.note("passed-on")
     for notifier in kernel.die_chain:
         kernel.log(cpu, f"notify_die({event}): {notifier.name}")
-        if notifier.call(event, cpu, regs):
+        with blamed(notifier.call):
+            claimed = notifier.call(event, cpu, regs)
+        if claimed:
             return True
     return False
 

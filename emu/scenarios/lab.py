@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import HandlerError, TraplineError, UsageError
-from emu.explore.ops import ExecutionEnds
+from emu.explore.ops import Op
+from emu.explore.schedule import LONGEST
 from emu.explore.task import KernelCode, Task
 from emu.kernel.guest import call_guest, run_guest
-from emu.kernel.handlers import describe, name_of
+from emu.kernel.handlers import blamed, name_of
 from emu.kernel.kernel import Config, Kernel
 from emu.kernel.kprobes import Kprobe, register_kprobe
 from emu.kernel.notifier import DieNotifier, register_die_notifier
@@ -60,13 +61,14 @@ class Lab:
         return base + offset
 
     def boot(self, code: Coroutine[Any, Any, int]) -> None:
-        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno, or would
-        wait for somebody else."""
+        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno, would
+        wait for somebody else, or never ends."""
+        if not isinstance(code, Coroutine):
+            raise UsageError(f"boot: {code!r}: expected a coroutine, such as register_kprobe(...)")
         try:
-            while True:
-                op = code.send(None)
-                if op.ready is not None and not op.ready():
-                    raise UsageError(f"boot: {name_of(code)} waits for {op.what}; expected it to need nobody else")
+            for _ in range(LONGEST):
+                check_boot(code, code.send(None))
+            raise UsageError(f"boot: {name_of(code)}: no end after {LONGEST} steps; expected it to end")
         except StopIteration as stop:
             if isinstance(stop.value, int) and stop.value < 0:
                 raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-stop.value]}; expected 0") from None
@@ -183,12 +185,8 @@ class Laboratory:
         lab = Lab(Kernel(self.config, self._machine))
         if trace:
             lab.kernel.events = []
-        try:
+        with blamed(self.scenario):
             codes = self.scenario(lab)
-        except TraplineError:
-            raise
-        except Exception as error:
-            raise HandlerError(describe(name_of(self.scenario), error)) from error
         try:
             self._check(lab, codes)
             return LabWorld(lab, codes, self._reference)
@@ -199,11 +197,22 @@ class Laboratory:
     def _check(self, lab: Lab, codes: Any) -> None:
         names = [cpu.name for cpu in lab.cpus]
         name = name_of(self.scenario)
-        if not isinstance(codes, Mapping) or not all(isinstance(code, Coroutine) for code in codes.values()):
+        if not isinstance(codes, Mapping):
             raise HandlerError(f"{name} gave {type(codes).__name__}; expected a dict of CPU name to coroutine")
+        for key, code in codes.items():
+            if not isinstance(code, Coroutine):
+                raise HandlerError(f"{name} gave {code!r} for {key}; expected a coroutine, such as run_guest(...)")
         unknown = [key for key in codes if key not in names]
         if unknown:
             raise UsageError(f"{name} needs {unknown[0]}; expected one of {', '.join(names)} (--cpus)")
+
+
+def check_boot(code: KernelCode, op: Any) -> None:
+    """While booting there is nobody to wait for."""
+    if not isinstance(op, Op):
+        raise HandlerError(f"boot: {name_of(code)} awaited {op!r}; expected trapline's own awaitables")
+    if op.ready is not None and not op.ready():
+        raise UsageError(f"boot: {name_of(code)} waits for {op.what}; expected it to need nobody else")
 
 
 def close(codes: Any) -> None:
@@ -216,9 +225,5 @@ def close(codes: Any) -> None:
 
 async def guarded(code: KernelCode) -> None:
     """A scenario's code; HandlerError if it raises a Python exception."""
-    try:
+    with blamed(code):
         await code
-    except (TraplineError, ExecutionEnds):
-        raise
-    except Exception as error:
-        raise HandlerError(describe(name_of(code), error)) from error

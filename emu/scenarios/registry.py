@@ -10,7 +10,7 @@ from types import ModuleType
 
 import emu.scenarios
 from emu.errors import HandlerError, UsageError
-from emu.kernel.handlers import describe
+from emu.kernel.handlers import blamed
 from emu.scenarios.lab import Scenario
 
 NOT_SCENARIOS = ("cells", "compare", "decide", "lab", "probe_all", "registry")
@@ -42,12 +42,12 @@ def _load(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"scenario file {str(path)!r}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise HandlerError(f"{path}:{error.lineno}: {error.msg}; expected a Python file") from error
-    except Exception as error:
-        raise HandlerError(describe(str(path), error, "a file that can be imported")) from error
+    with blamed(str(path), "a file that can be imported"):
+        try:
+            spec.loader.exec_module(module)
+        except SyntaxError as error:
+            line = f":{error.lineno}" if error.lineno else ""
+            raise HandlerError(f"{path}{line}: {error.msg}; expected a Python file") from error
     return module
 
 

@@ -11,7 +11,9 @@ from emu.scenarios.lab import FIRMWARE
 RACE = ("unregister_vs_hit", "--arch", "arm64")
 
 SCENARIOS = '''
-from emu.explore.ops import load
+import sys
+
+from emu.explore.ops import load, wait
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 
@@ -127,6 +129,62 @@ def awaits_something_else(lab):
 
 def no_parameter():
     return {}
+
+
+def handler_is_a_number(lab):
+    return probed(lab, pre_handler=5)
+
+
+def handler_sets_a_register_to_text(lab):
+    def pre(p, regs):
+        regs.pc = "probe_me"
+
+    return probed(lab, pre_handler=pre)
+
+
+def leaves(lab):
+    sys.exit(0)
+
+
+def code_leaves(lab):
+    async def code():
+        sys.exit()
+
+    return {"cpu0": code()}
+
+
+def notifier_raises(lab):
+    def notifier(event, cpu, regs):
+        raise LookupError(event)
+
+    lab.register_die_notifier("mine", notifier)
+    return {"cpu0": run_guest(lab.cpus[0], "foreign_break")}
+
+
+def waits_for_an_error(lab):
+    async def code():
+        await wait("x", lambda: 1 / 0)
+
+    return {"cpu0": code()}
+
+
+def boots_a_number(lab):
+    lab.boot(5)
+
+
+def boots_something_else(lab):
+    async def code():
+        await Stranger()
+
+    lab.boot(code())
+
+
+def boots_without_end(lab):
+    async def code():
+        while True:
+            await load("x")
+
+    lab.boot(code())
 
 
 def endless(lab):
@@ -306,7 +364,7 @@ def test_what_a_scenario_forgot_to_await_is_said(scenario):
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        ("raises", "raises raised ValueError: of two lines at {file}:15; expected it to return"),
+        ("raises", "raises raised ValueError: of two lines at {file}:17; expected it to return"),
         (
             "raises_with_a_guest_under_way",
             "raises_with_a_guest_under_way raised AttributeError: 'coroutine' object has",
@@ -315,8 +373,21 @@ def test_what_a_scenario_forgot_to_await_is_said(scenario):
         ("gives_nothing", "gives_nothing gave NoneType; expected a dict of CPU name to coroutine"),
         ("gives_a_list", "gives_a_list gave list; expected a dict of CPU name to coroutine"),
         ("gives_a_coroutine", "gives_a_coroutine gave coroutine; expected a dict of CPU name to coroutine"),
-        ("gives_a_number", "gives_a_number gave dict; expected a dict of CPU name to coroutine"),
-        ("gives_functions", "gives_functions gave dict; expected a dict of CPU name to coroutine"),
+        ("gives_a_number", "gives_a_number gave 3 for cpu0; expected a coroutine, such as run_guest(...)"),
+        ("gives_functions", "gives_functions gave <function gives_functions.<locals>.<lambda> at "),
+        ("handler_is_a_number", "handler 5: expected a function"),
+        (
+            "handler_sets_a_register_to_text",
+            "pre raised TypeError: unsupported operand type(s) for &: 'str' and 'int' at {file}:",
+        ),
+        ("leaves", "leaves raised SystemExit: 0 at {file}:"),
+        ("code_leaves", "code raised SystemExit: at {file}:"),
+        (
+            "waits_for_an_error",
+            "cpu0 at wait x: ZeroDivisionError('division by zero'); expected to be told whether it can",
+        ),
+        ("boots_a_number", "boot: 5: expected a coroutine, such as register_kprobe(...)"),
+        ("boots_something_else", "boot: code awaited None; expected trapline's own awaitables"),
         ("three_cpus", "three_cpus needs cpu2; expected one of cpu0, cpu1 (--cpus)"),
         ("pre_handler_raises", "pre raised ZeroDivisionError: division by zero at {file}:"),
         ("async_handler_raises", "pre raised KeyError: 'nothing' at {file}:"),
@@ -345,6 +416,17 @@ def test_scenarios_that_go_wrong(refused, scenario, function, said):
         assert text.endswith(": no end after 200000 instructions; expected guest_exit")
 
 
+def test_a_notifier_that_raises(refused, scenario):
+    text = refused("run", scenario("notifier_raises"), "--arch", "mips")
+    assert text.startswith("notifier raised LookupError: DIE_BREAK at ")
+
+
+def test_a_boot_that_never_ends(refused, scenario, monkeypatch):
+    monkeypatch.setattr(lab, "LONGEST", 100)
+    text = refused("run", scenario("boots_without_end"), "--arch", "mips")
+    assert text == "boot: code: no end after 100 steps; expected it to end"
+
+
 def test_what_goes_wrong_in_another_process_is_one_line_too(refused, scenario):
     text = refused("compare", scenario("code_raises_later"), "--arch", "arm64", "--patching", "live")
     assert text.startswith("code raised RuntimeError: later at ")
@@ -358,7 +440,8 @@ def test_what_goes_wrong_in_another_process_is_one_line_too(refused, scenario):
         ("x = 1 / 0\n", "{file} raised ZeroDivisionError: division by zero at {file}:1; expected a file that can be"),
         ("x = 1\n", "scenario '{file}::f': no function 'f' there; expected a file that defines one"),
         ("from os import getcwd\n", "scenario '{file}::f': no function 'f' there; expected a file that defines one"),
-        ("\0", "{file}"),
+        ("import sys; sys.exit(0)", "{file} raised SystemExit: 0 at {file}:1; expected a file that can be imported"),
+        ("\0", "{file}: source code string cannot contain null bytes; expected a Python file"),
         (None, "scenario file '{file}': expected a Python file"),
     ],
 )

@@ -153,7 +153,7 @@ def test_text_that_a_world_patched_is_whole_in_the_next():
     ("scenario", "said"),
     [
         (lambda lab: None, "gave NoneType; expected a dict of CPU name to coroutine"),
-        (lambda lab: {"cpu0": 1}, "gave dict; expected a dict of CPU name to coroutine"),
+        (lambda lab: {"cpu0": 1}, r"gave 1 for cpu0; expected a coroutine, such as run_guest\(\.\.\.\)"),
         (lambda lab: 1 / 0, "raised ZeroDivisionError: division by zero at "),
     ],
 )
