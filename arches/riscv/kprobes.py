@@ -5,7 +5,7 @@ Nothing but the address tells one user of ebreak from another. Interrupts are of
 
 from __future__ import annotations
 
-from arches.riscv.breaks import C_EBREAK, EBREAK, kprobe_break
+from arches.riscv.breaks import C_EBREAK, EBREAK
 from emu.explore.ops import load
 from emu.kernel.kprobes import Kprobe, get_kprobe
 from emu.kernel.notifier import notify_die
@@ -37,7 +37,7 @@ async def kprobe_breakpoint_handler(cpu: Percpu, regs: PtRegs) -> bool:
     p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
     if p is not None:
         return await kprobe_hit(p, regs, cpu)
-    return await breakpoint_is_gone(cpu, addr, kprobe_break(cpu.kernel.text.read(addr, 2)))
+    return await breakpoint_is_gone(cpu, addr, C_EBREAK, EBREAK)
 
 
 async def is_warning(cpu: Percpu, regs: PtRegs) -> bool:

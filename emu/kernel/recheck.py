@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from emu.kernel.percpu import Percpu
 
 
-async def breakpoint_is_gone(cpu: Percpu, addr: int, breakpoint_insn: bytes) -> bool:
-    """Whether the word at addr is no breakpoint and the trap so claimed; never, in a kernel without the check."""
+async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> bool:
+    """Whether the word at addr is no breakpoint and the trap so claimed; never, in a kernel without the check.
+
+    `breakpoints` are the words that kprobes writes, one for each width.
+    """
+    text = cpu.kernel.text
     if not cpu.kernel.variant.rechecks_word:
         return False
     await load(cpu.kernel.text_name(addr))  # another CPU may restore the word first, or put a new breakpoint there
-    if cpu.kernel.text.read(addr, len(breakpoint_insn)) == breakpoint_insn:
+    if any(text.read(addr, len(word)) == word for word in breakpoints):
         return False
     return claim(cpu, "no kprobe, and the word is no breakpoint any more: return")
 

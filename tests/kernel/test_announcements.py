@@ -1,0 +1,62 @@
+"""What kernel code says before a step is what the step touches: text, the kprobe table, and nothing unsaid."""
+
+import pytest
+
+import arches
+from emu.explore.execution import RandomScheduler, execute
+from emu.kernel.kernel import Kernel
+from emu.kernel.text import Text
+from emu.scenarios.cells import Settings
+
+SCENARIOS = ("unregister_vs_hit", "register_vs_hit", "reregister_vs_hit", "foreign_removed")
+SEEDS = range(8)
+
+
+class Witness:
+    """Compares each access to text and table with the announcement of the step that makes it."""
+
+    def __init__(self, monkeypatch):
+        self.said, self.unsaid, self.kinds = "", set(), set()
+        read, store, set_kprobe = Text.read, Text.store, Kernel.set_kprobe
+
+        def watched_read(text, addr, size):
+            self.touch(text._kernel, "load", text._kernel.text_name(addr), addr)
+            return read(text, addr, size)
+
+        def watched_store(text, addr, data, *, live):
+            self.touch(text._kernel, "store", text._kernel.text_name(addr), addr)
+            store(text, addr, data, live=live)
+
+        def watched_set(kernel, addr, p):
+            self.touch(kernel, "store", kernel.table_name(addr), addr)
+            set_kprobe(kernel, addr, p)
+
+        monkeypatch.setattr(Text, "read", watched_read)
+        monkeypatch.setattr(Text, "store", watched_store)
+        monkeypatch.setattr(Kernel, "set_kprobe", watched_set)
+
+    def touch(self, kernel, kind, name, addr):
+        """Slots are written before anybody can be in them, and text that is prepared for a probe under its mutex."""
+        stopped = "patch.cpu_count" in self.said  # stop_machine: nobody else runs
+        if kernel.booting or kernel.in_slot(addr) or self.said == "wait text_mutex" or stopped:
+            return
+        self.kinds.add((kind, name.partition("[")[0]))
+        if self.said != f"{kind} {name}":
+            self.unsaid.add((self.said, f"{kind} {name}"))
+
+    def listen(self, task):
+        self.said = "" if task.interrupted() else repr(task.op)
+
+
+@pytest.mark.parametrize("patching", ["live", "stop_machine"])
+@pytest.mark.parametrize("variant", ["mainline", "recheck"])
+@pytest.mark.parametrize("arch", arches.names())
+def test_text_and_table_are_touched_where_that_was_said(monkeypatch, arch, variant, patching):
+    witness = Witness(monkeypatch)
+    for scenario in SCENARIOS:
+        laboratory = Settings(scenario, arch, variant, patching, "full").laboratory()
+        for seed in SEEDS:
+            execute(laboratory(), RandomScheduler(seed), witness.listen)
+    assert witness.unsaid == set()
+    assert ("store", "kprobe_table") in witness.kinds
+    assert (("store", "text") in witness.kinds) is (patching == "live")
