@@ -78,7 +78,7 @@ def scheduler_of(options: argparse.Namespace) -> Scheduler:
 
 
 def explore_scenario(options: argparse.Namespace) -> int:
-    expected = dict(expectation(text) for text in options.expect)
+    expected = [expectation(text) for text in options.expect]
     line = ProgressLine(f"explore {options.scenario}")
 
     def progress(report: Report, fraction: float) -> None:
@@ -132,7 +132,7 @@ def print_witnesses(cell: Cell) -> None:
             print(timeline(run_once(cell.settings, Replay(witness)).events, cell.settings.cpus))
 
 
-def report_contradictions(cells: Sequence[Cell], expected: dict[str, str]) -> int:
+def report_contradictions(cells: Sequence[Cell], expected: Sequence[tuple[str, str]]) -> int:
     wrong = [line for cell in cells for line in contradictions(cell, expected)]
     for line in wrong:
         print(f"trapline: {line}", file=sys.stderr)
@@ -145,7 +145,7 @@ def say_interrupted(done: str) -> int:
 
 
 def compare_handlers(options: argparse.Namespace) -> int:
-    expected = dict(expectation(text) for text in options.expect)
+    expected = [expectation(text) for text in options.expect]
     names = options.scenario or [RACE]
     order = grid(names, arch_names(options.arch), options.variant, options.patching, options.preempt)
     line = ProgressLine("compare")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,11 +148,11 @@ def expectation(text: str) -> tuple[str, str]:
     return outcome, frequency
 
 
-def contradictions(cell: Cell, expected: Mapping[str, str]) -> list[str]:
+def contradictions(cell: Cell, expected: Sequence[tuple[str, str]]) -> list[str]:
     """What of --expect is not so in this cell, a line each."""
     where = " ".join(str(value) for value in cell.settings.names().values())
     return [
         f"{where}: {outcome} is {cell.frequency(outcome)}, expected {frequency}"
-        for outcome, frequency in expected.items()
+        for outcome, frequency in expected
         if cell.frequency(outcome) != frequency
     ]

@@ -53,8 +53,8 @@ def test_expectations_are_parsed_and_checked():
         with pytest.raises(UsageError, match="expected OUTCOME=never"):
             expectation(text)
     cell = explore_cell(Settings("foreign_break", "arm64", cpus=1))
-    assert contradictions(cell, {"oops": "always", "hit": "never"}) == []
-    (line,) = contradictions(cell, {"oops": "sometimes", "hit": "never"})
+    assert contradictions(cell, [("oops", "always"), ("hit", "never")]) == []
+    (line,) = contradictions(cell, [("oops", "sometimes"), ("hit", "never"), ("oops", "always")])
     assert line.endswith(": oops is always, expected sometimes")
 
 
