@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emu.errors import GuestError
+from emu.errors import GuestError, UsageError
 from emu.explore.ops import Access, Op
 from emu.kernel.traps import guest_fault, take_trap
 from emu.machine.cpu import Fault, Halt, Stop, Trap
@@ -22,14 +22,18 @@ GUEST_LIMIT = 200_000  # instructions of one guest in one execution
 async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> int:
     """Call `function` `count` times on this CPU, from its own entry and stack; its result.
 
-    Raises GuestError if it faults or never ends.
+    Raises GuestError if it faults or never ends, UsageError if the CPU is running a guest already.
     """
     kernel = cpu.kernel
+    if cpu.runs_guest:
+        raise UsageError(f"run_guest({function!r}): {cpu.name} is running a guest already; expected one at a time")
+    cpu.runs_guest = True
     kernel.guest_runs.append((cpu.id, function, count))
     machine = kernel.machine
     machine.start(cpu.cpu, "guest_start", (cpu.id, machine.symbol(function), count))
     cpu.cpu.halt_at = machine.symbol("guest_exit")
     await run_to_halt(cpu)
+    cpu.runs_guest = False
     return machine.result(cpu.cpu)
 
 

@@ -79,6 +79,7 @@ class Percpu:
         self.kernel = kernel
         self.current_kprobe: Kprobe | None = None
         self.kprobe_ctlblk = KprobeCtlblk()
+        self.runs_guest = False
         self.preempt_count = 0
         self.irqs_enabled = True
         self.handler_irqs = True  # whether the handler that called the running guest function has interrupts on

@@ -168,6 +168,10 @@ def waits_for_an_error(lab):
     return {"cpu0": code()}
 
 
+def two_guests_on_one_cpu(lab):
+    return {"cpu0": run_guest(lab.cpus[0]), "cpu1": run_guest(lab.cpus[0], "leaf_add")}
+
+
 def boots_a_number(lab):
     lab.boot(5)
 
@@ -386,6 +390,7 @@ def test_what_a_scenario_forgot_to_await_is_said(scenario):
             "waits_for_an_error",
             "cpu0 at wait x: ZeroDivisionError('division by zero'); expected to be told whether it can",
         ),
+        ("two_guests_on_one_cpu", "run_guest('leaf_add'): cpu0 is running a guest already; expected one at a time"),
         ("boots_a_number", "boot: 5: expected a coroutine, such as register_kprobe(...)"),
         ("boots_something_else", "boot: code awaited None; expected trapline's own awaitables"),
         ("three_cpus", "three_cpus needs cpu2; expected one of cpu0, cpu1 (--cpus)"),
