@@ -254,8 +254,9 @@ def test_async_handlers_are_awaited(hit, arch):
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_pre_handler_that_changes_pc_and_returns_true_skips_the_instruction(make_lab, run_alone, arch):
-    """Without the addition, 31 * 2 * 0 + 2 * 1: and the second call is a hit again, not a miss."""
-    results, posts = [], []
+    """Without the addition, 31 * 2 * 0 + 2 * 1: and the second call is a hit again, not a miss. What the handler has
+    disabled is enabled again."""
+    results, posts, left = [], [], []
 
     def scenario(lab):
         addr = lab.symbol("probe_me")
@@ -270,11 +271,13 @@ def test_a_pre_handler_that_changes_pc_and_returns_true_skips_the_instruction(ma
 
         async def guest():
             results.append(await run_guest(lab.cpus[0], "probe_me", 2))
+            left.append((lab.cpus[0].preempt_count, lab.cpus[0].irqs_enabled))
 
         return {"cpu0": guest()}
 
     outcomes, _ = run_alone(scenario, arch, cpus=1)
     assert (results, posts, outcomes) == ([2], [], {"hit", "wrong-result"})
+    assert left == [(0, True)]
 
 
 @pytest.mark.parametrize("arch", ARCHS)

@@ -7,6 +7,7 @@ import pytest
 
 import arches
 from arches.mips.kprobes import reenter_kprobe, restore_previous_kprobe, set_current_kprobe
+from emu.kernel import state_machine
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe
 from emu.kernel.percpu import KprobeStatus
@@ -130,6 +131,20 @@ def test_a_third_level_on_mips_overwrites_the_one_place_to_save(make_lab, boot):
 
 
 # What is saved with a probe that is interrupted
+
+
+@pytest.mark.parametrize(
+    ("arch", "kept"), [("x86", True), *((a, False) for a in ("arm64", "riscv", "csky", "loongarch"))]
+)
+def test_only_x86_saves_the_interrupt_state_with_the_probe(make_lab, arch, kept):
+    """Elsewhere it is one field of kprobe_ctlblk, which a nested step overwrites (asm/kprobes.h of each)."""
+    cpu = make_lab(arch).cpus[0]
+    outer, inner = 0x10, 0x20
+    cpu.kprobe_ctlblk.saved_status = outer
+    state_machine.save_previous_kprobe(cpu)
+    cpu.kprobe_ctlblk.saved_status = inner
+    state_machine.restore_previous_kprobe(cpu)
+    assert cpu.kprobe_ctlblk.saved_status == (outer if kept else inner)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
