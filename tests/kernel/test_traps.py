@@ -7,7 +7,7 @@ from arches.mips.breaks import bcode
 from emu.errors import GuestError
 from emu.explore.ops import load, store, wait
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.stop_machine import stop_machine_cpuslocked
 
 ARCHS = arches.names()
@@ -329,3 +329,23 @@ def test_a_guest_that_never_ends_is_an_error(run_alone):
 def test_a_guest_that_jumps_to_data_is_an_error(run_alone, arch):
     with pytest.raises(GuestError, match=r"^cpu0 at 0x10[0-9a-f]*: fetch of 0x10[0-9a-f]*; expected an address in"):
         run_alone(guest("shared_counter"), arch, cpus=1)
+
+
+@pytest.mark.parametrize("preempt", ["none", "full"])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_a_claimed_trap_leaves_preemption_and_interrupts_as_they_were(search, arch, preempt):
+    """In every interleaving that the guest survives, those in which the comparison claims the trap among them."""
+    ends = set()
+
+    def scenario(lab):
+        probe, cpu = Kprobe(lab.symbol("probe_me")), lab.cpus[0]
+        lab.boot(register_kprobe(lab.kernel, probe))
+
+        async def guest():
+            await run_guest(cpu)
+            ends.add(("claimed" in lab.kernel.outcomes, cpu.preempt_count, cpu.irqs_enabled, cpu.trap_depth))
+
+        return {"cpu0": guest(), "cpu1": unregister_kprobe(lab.kernel, probe)}
+
+    search(scenario, arch, "recheck", patching="live", preempt=preempt)
+    assert ends == {(True, 0, True, 0), (False, 0, True, 0)}
