@@ -7,6 +7,9 @@ from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.search import explore
 from emu.scenarios.cells import Settings, explore_cell, run_once
+from emu.scenarios.compare import grid
+from emu.scenarios.lab import NotApplicable
+from emu.scenarios.registry import shipped
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
 ARCHS = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
@@ -167,12 +170,36 @@ def timeline(cell, outcome):
 @pytest.mark.parametrize("patching", ["live", "stop_machine"])
 def test_every_witness_replays_to_its_outcome(arch, patching):
     for scenario in ("unregister_vs_hit", "register_vs_hit", "foreign_removed"):
-        cell = explore_cell(Settings(scenario, arch, "recheck", patching, "full"))
-        for outcome, seen in cell.report.outcomes.items():
-            world = cell.settings.laboratory()()
-            taken, outcomes = execute(world, Replay(parse_schedule(format_schedule(seen.witness))))
-            assert taken == seen.witness
-            assert outcome in outcomes
+        replay_witnesses(explore_cell(Settings(scenario, arch, "recheck", patching, "full")))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("scenario", shipped())
+def test_every_witness_of_every_cell_replays_to_its_outcome(scenario):
+    """Those that the first executions show, where there are many."""
+    cells = [
+        cell
+        for settings in grid([scenario], ARCHS)
+        if (cell := explored_if_applicable(settings, limit=100)) is not None
+    ]
+    assert cells
+    for cell in cells:
+        replay_witnesses(cell)
+
+
+def explored_if_applicable(settings, limit):
+    try:
+        return explore_cell(settings, limit=limit)
+    except NotApplicable:
+        return None
+
+
+def replay_witnesses(cell):
+    for outcome, seen in cell.report.outcomes.items():
+        world = cell.settings.laboratory()()
+        taken, outcomes = execute(world, Replay(parse_schedule(format_schedule(seen.witness))))
+        assert taken == seen.witness
+        assert outcome in outcomes
 
 
 @pytest.mark.exhaustive
