@@ -3,8 +3,11 @@
 import pytest
 
 import arches
+from arches.loongarch.breaks import STEP_BREAK as LOONGARCH_STEP_BREAK
+from arches.mips.breaks import KPROBE_BREAK as MIPS_BREAK
 from arches.mips.breaks import bcode
 from emu.errors import GuestError
+from emu.explore.execution import RoundRobin, execute
 from emu.explore.ops import load, store, wait
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
@@ -349,3 +352,31 @@ def test_a_claimed_trap_leaves_preemption_and_interrupts_as_they_were(search, ar
 
     search(scenario, arch, "recheck", patching="live", preempt=preempt)
     assert ends == {(True, 0, True, 0), (False, 0, True, 0)}
+
+
+def test_a_break_in_a_delay_slot_on_mips_is_read_there_and_looked_up_at_the_branch(run_alone):
+    """Facts 2.1: the code comes from EPC + 4, but the key is EPC. The word there, the branch's, is no breakpoint, so
+    the check claims the trap for ever."""
+
+    def scenario(lab):
+        lab.kernel.text.store(lab.symbol("probe_delay_slot"), MIPS_BREAK, live=False)
+        return {"cpu0": run_guest(lab.cpus[0], "probe_delay")}
+
+    outcomes, texts = run_alone(scenario, "mips", "recheck", cpus=1)
+    assert outcomes == {"claimed", "livelock"}
+    first = texts.index("trap: break at probe_delay+0x8")
+    assert texts[first + 1] == "do_bp: code 515"
+    _, texts = run_alone(scenario, "mips", "no-recheck", cpus=1)
+    assert texts[-1] == "die: Break instruction in kernel code, code 515 at probe_delay+0x4"
+
+
+def test_a_stray_step_break_on_loongarch_drops_a_preempt_count_that_nobody_took(laboratory):
+    """Facts 3.2, and then the kernel dies."""
+
+    def scenario(lab):
+        lab.kernel.text.store(lab.symbol("probe_me"), LOONGARCH_STEP_BREAK, live=False)
+        return {"cpu0": run_guest(lab.cpus[0])}
+
+    world = laboratory(scenario, "loongarch", cpus=1)()
+    assert execute(world, RoundRobin())[1] == {"oops"}
+    assert world.lab.cpus[0].preempt_count == -1
