@@ -7,6 +7,7 @@ import pytest
 
 import arches
 from arches.mips.kprobes import reenter_kprobe, restore_previous_kprobe, set_current_kprobe
+from emu.explore.execution import RoundRobin, execute
 from emu.kernel import state_machine
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe
@@ -60,6 +61,13 @@ S = KprobeStatus
 )
 def test_by_the_state_of_the_probe_that_is_interrupted(run_alone, arch, variant, status, outcomes):
     assert run_alone(hit_while(status), arch, variant, cpus=1)[0] == outcomes
+
+
+def test_a_third_level_on_loongarch_6_3_leaves_preemption_off(laboratory):
+    """Facts 3.2: it warns and returns to the same address, each time with one more preempt_disable than enable."""
+    world = laboratory(hit_while(S.REENTER), "loongarch", "v6.3", cpus=1)()
+    assert execute(world, RoundRobin())[1] == {"hit", "livelock"}
+    assert world.lab.cpus[0].preempt_count > 2
 
 
 @pytest.mark.parametrize("arch", ARCHS)

@@ -237,3 +237,21 @@ def test_only_a_preemptible_kernel_is_stopped_between_a_trap_and_preempt_disable
 
     search(scenario, arch, preempt=preempt)
     assert seen == in_a_trap
+
+
+@pytest.mark.parametrize("arch", ["arm64", "riscv"])
+def test_a_miss_inside_of_a_handler_does_not_open_it_to_interrupts(search, arch):
+    """The handler calls a function with two probed instructions: between them interrupts are off, as in the handler."""
+    seen = set()
+
+    def scenario(lab):
+        async def fn(cpu):
+            seen.add(lab.cpus[0].trap_depth)
+
+        outer = Kprobe(lab.symbol("probe_me"), pre_handler=lab.call_guest("probe_call", 5))
+        for probe in (outer, Kprobe(lab.symbol("probe_call_site")), Kprobe(lab.symbol("leaf_add"))):
+            lab.boot(register_kprobe(lab.kernel, probe))
+        return {"cpu0": run_guest(lab.cpus[0]), "cpu1": stop_machine_cpuslocked(lab.kernel, fn)}
+
+    assert search(scenario, arch, preempt="full").frequency("missed") == "always"
+    assert seen == {0}
