@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from arches.csky import isa
+from arches.csky.accesses import memory_operands
 from arches.csky.registers import BOOT_PSR, PSR_C, PSR_MM, PSR_S
 from emu.errors import DecodeError, EncodeError, UsageError
+from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Fault, Limit, Trap, TrapKind
 from emu.machine.memory import Memory
 from tools import check_csky, csky_binutils
@@ -410,6 +412,20 @@ def test_the_highest_bit_of_an_index_shift_counts(shift, r1):
     cpu.memory.write(BUF, bytes(range(0x40, 0x80)))
     assert cpu.step() is None
     assert cpu.get("r1") == r1
+
+
+@pytest.mark.parametrize(
+    ("line", "operand"),
+    [
+        ("ldr.w r1, (r2, r3 << 2)", MemoryOperand("r2", 0, 4, True, False, "r3", 4)),
+        ("str.h r1, (r2, r3 << 0)", MemoryOperand("r2", 0, 2, False, True, "r3", 1)),
+        ("ld.hs r1, (r2, 6)", MemoryOperand("r2", 6, 2, True, False)),
+        ("st.w r1, (sp, 8)", MemoryOperand("r14", 8, 4, False, True)),
+        ("stm r4-r6, (r2)", MemoryOperand("r2", 0, 12, False, True)),
+    ],
+)
+def test_what_is_accessed(line, operand):
+    assert memory_operands(isa.assemble(line, TEXT), TEXT) == (operand,)
 
 
 @pytest.mark.parametrize("name", ["ldr.b32", "ldr.bs32", "ldr.h32", "ldr.hs32", "ldr.w32", "str.b32", "str.w32"])

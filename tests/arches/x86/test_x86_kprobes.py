@@ -8,8 +8,9 @@ import pytest
 
 import arches
 from arches.x86.breaks import may_change_live
-from arches.x86.kprobes import prepare_singlestep
+from arches.x86.kprobes import kprobe_debug_handler, prepare_singlestep, step_ended
 from arches.x86.poke import jump, poke_emulation
+from arches.x86.traps import exc_debug
 from emu.errors import UsageError
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.search import explore
@@ -23,6 +24,7 @@ from emu.scenarios.lab import Laboratory
 
 X86 = arches.load("x86")
 IF = 0x200
+TF = 0x100
 COUNT = 3
 MASK = (1 << 64) - 1
 SITES = {  # what the probed function computes: firmware/README.md
@@ -272,6 +274,53 @@ def test_a_reentered_probe_saves_the_flags_of_its_own_hit(status, saved):
     assert cpu.kprobe_ctlblk.saved_status == saved
     for task in world.tasks:
         task.close()
+
+
+def answer(code):
+    """What kernel code returns that has nobody to wait for."""
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            code.send(None)
+    return ended.value.value
+
+
+@pytest.mark.parametrize(("status", "accepted"), [("HIT_ACTIVE", False), ("HIT_SS", True)])
+def test_an_int3_in_the_slot_ends_a_step_only_while_there_is_one(status, accepted):
+    """In a pre_handler the probe is current too."""
+    world = laboratory(probing("probe_me"), preempt="full")()
+    for task in world.tasks:
+        task.close()
+    cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
+    cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus[status]
+    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs.pc = p.ainsn.slot + 5
+    assert answer(step_ended(cpu, regs)) is accepted
+    assert regs.pc == (p.addr + 4 if accepted else p.ainsn.slot + 5)
+
+
+@pytest.mark.parametrize(("saved", "claimed"), [(0, True), (TF, False)])
+def test_whoever_else_was_stepping_gets_the_trap_of_the_trap_flag_as_well(saved, claimed):
+    world = laboratory(probing("probe_me"), "v5.12", preempt="full")()
+    for task in world.tasks:
+        task.close()
+    cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
+    cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus.HIT_SS
+    cpu.kprobe_ctlblk.saved_status = saved
+    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs.pc = p.ainsn.slot + 4
+    assert answer(kprobe_debug_handler(cpu, regs)) is claimed
+    assert (regs.pc, regs.status & TF) == (p.addr + 4, saved)
+
+
+def test_a_step_that_nobody_asked_for_is_turned_off():
+    world = laboratory(probing("probe_me"))()
+    for task in world.tasks:
+        task.close()
+    cpu = world.lab.cpus[0]
+    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs.status |= TF
+    answer(exc_debug(cpu, regs))
+    assert not regs.status & TF
 
 
 def test_a_trap_in_a_handler_returns_with_interrupts_off():
