@@ -230,6 +230,43 @@ def test_the_handler_needs_a_reference(refs, handled):
     assert (ended.value.value, done, array.refs) == (handled, ["regs"] * handled, [refs, refs])
 
 
+@pytest.mark.parametrize(
+    ("data", "steps"),
+    [
+        ("e905000000", [(0, "cc"), (1, "05000000"), (0, "e9")]),
+        ("cc05000000", [(0, "cc"), (1, "05000000")]),
+        ("c3", [(0, "cc"), (0, "c3")]),
+        ("cc", [(0, "cc")]),
+    ],
+)
+def test_the_three_steps(monkeypatch, data, steps):
+    """Without a tail there is no second one, and none to write an int3 over an int3."""
+    written = []
+
+    async def write_and_sync(kernel, addr, offset, data):
+        written.append((offset, data.hex()))
+
+    monkeypatch.setattr(text_poke, "write_and_sync", write_and_sync)
+    world = Settings("nop5_to_jump", "x86").laboratory()()
+    for task in world.tasks:
+        task.close()
+    with pytest.raises(StopIteration):
+        text_poke.three_steps(world.lab.kernel, 0x1000, bytes.fromhex(data)).send(None)
+    assert written == steps
+
+
+def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
+    world = Settings("nop5_to_jump", "x86").laboratory()()
+    for task in world.tasks:
+        task.close()
+    array = text_poke.TextPokeArray(1)
+    array.refs = [2]
+    code = text_poke.drop_reference(array, world.lab.cpus[0])
+    code.send(None)
+    assert repr(code.send(None)) == "wait text_poke_array_refs[0]"
+    assert array.refs == [1]
+
+
 def test_a_cpu_that_spins_fetches_the_address_again():
     """CPU 0 traps for ever until CPU 1 removes the debugger's int3; then it executes the whole instruction."""
     run = run_once(Settings("foreign_removed", "x86", patching="stop_machine"), RoundRobin())
