@@ -34,7 +34,7 @@ def blamed(code: object, expected: str = "it to return") -> Iterator[None]:
     except (TraplineError, ExecutionEnds):
         raise
     except (Exception, SystemExit) as error:
-        raise HandlerError(describe(name_of(code), error, expected)) from error
+        raise HandlerError(describe(code, error, expected)) from error
 
 
 def name_of(code: object) -> str:
@@ -42,10 +42,15 @@ def name_of(code: object) -> str:
     return code if isinstance(code, str) else getattr(code, "__name__", repr(code))
 
 
-def describe(name: str, error: BaseException, expected: str) -> str:
-    """One line: who raised what, and where: the last place that is not trapline's own, if there is one."""
+def describe(code: object, error: BaseException, expected: str) -> str:
+    """One line: who raised what, and where: the last place that is not trapline's own, or where the code begins."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith(OURS)]
-    place = (theirs or frames)[-1]
+    theirs = [f"{frame.filename}:{frame.lineno}" for frame in frames if not frame.filename.startswith(OURS)]
     what = " ".join([f"{type(error).__name__}:", *str(error).split()])
-    return f"{name} raised {what} at {place.filename}:{place.lineno}; expected {expected}"
+    return f"{name_of(code)} raised {what} at {[place_of(code), *theirs][-1]}; expected {expected}"
+
+
+def place_of(code: object) -> str:
+    """Where a function or coroutine is written."""
+    begins = getattr(code, "__code__", getattr(code, "cr_code", None))
+    return f"{begins.co_filename}:{begins.co_firstlineno}" if begins is not None else name_of(code)

@@ -31,7 +31,11 @@ async def live(kernel: Kernel, addr: int, data: bytes) -> None:
 
 
 async def stop_machine(kernel: Kernel, addr: int, data: bytes) -> None:
-    """The store while every CPU is stopped: ARM64, RISC-V, C-SKY, LoongArch since 2026. The last to arrive writes."""
+    """The store while every CPU is stopped: ARM64, RISC-V, C-SKY, LoongArch since 2026.
+
+    The last to arrive writes. LoongArch's callback has no counter, there the caller writes (e3ef9a28f558): with views
+    that follow at once nobody can tell the difference.
+    """
     write = LastArriver(len(kernel.percpu), lambda: kernel.text.store(addr, data, live=False))
     await stop_machine_cpuslocked(kernel, write)
 
