@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, natural, positive
 from emu.cli.output import ProgressLine, print_json, table
+from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
 from emu.errors import UsageError
 from emu.isa.site import Release, parse_release
 from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
-from emu.transparent.search import Finding, Quota, Search, Tally, merged, search
+from emu.transparent.processes import Death, Pool
+from emu.transparent.search import Finding, Search, Tally, merged, search, text_of_bytes
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000
-CHUNKS = 8  # for each process, so that none waits long for the last one
 SHOWN_ROWS = 6
-CONTRADICTED = 1
 
 
 def add(commands: Commands) -> None:
@@ -51,19 +51,20 @@ def transparent(options: argparse.Namespace) -> int:
         return replay(setting, options)
     rows = rows_of(setting, options.row)
     line = ProgressLine("transparent")
-    with ExitStack() as stack:
-        run = runner(setting, options.jobs, stack)
-        told = lambda done: line.show(f"{done} of {options.count} encodings", done / options.count)  # noqa: E731
-        tally = search(rows, options.count, options.seed, run, told)
-    here = make_search(setting)
-    findings = [here.finding(group) for group in merged(tally.groups.values())]
+    told = lambda done: line.show(f"{done} of {options.count} encodings", done / options.count)  # noqa: E731
+    with Pool(partial(make_search, setting), options.jobs) as pool:
+        tally = search(rows, options.count, options.seed, pool.run, told)
+        findings = pool.findings(merged(tally.groups.values()))
     line.done()
-    show(setting, rows, tally, findings, options)
+    show(setting, Outcome(rows, tally, findings, pool.deaths), options)
+    if tally.interrupted:
+        print(f"trapline: interrupted: {tally.compared.total()} encodings are compared", file=sys.stderr)
+        return INTERRUPTED
     return status(bool(findings), options.expect)
 
 
 def status(found: bool, expected: str | None) -> int:
-    return CONTRADICTED if expected is not None and found != (expected == "some") else 0
+    return CONTRADICTED if expected is not None and found != (expected == "some") else DONE
 
 
 # The search
@@ -84,41 +85,36 @@ def rows_of(setting: Setting, wanted: Sequence[str]) -> list[ExampleRow]:
     return choose(arches.examples(arch).rows(chosen.release), wanted)
 
 
-def run_quotas(setting: Setting, quotas: Sequence[Quota]) -> Tally:
-    """In a process of its own: nothing that a bench is made of can be sent there."""
-    return make_search(setting).run(quotas)
+@dataclass(frozen=True)
+class Outcome:
+    """What a search of `rows` found, and which processes it cost."""
 
-
-def runner(setting: Setting, jobs: int, stack: ExitStack) -> Any:
-    """How quotas are run: here, one after the other, or by processes."""
-    if jobs == 1:
-        here = make_search(setting)
-        return lambda quotas: (here.run([quota]) for quota in quotas)
-    return partial(spread, stack.enter_context(ProcessPoolExecutor(jobs)), setting, jobs)
-
-
-def spread(pool: ProcessPoolExecutor, setting: Setting, jobs: int, quotas: Sequence[Quota]) -> Iterator[Tally]:
-    chunks = [quotas[start :: jobs * CHUNKS] for start in range(jobs * CHUNKS)]
-    for done in as_completed([pool.submit(run_quotas, setting, chunk) for chunk in chunks if chunk]):
-        yield done.result()
+    rows: Sequence[ExampleRow]
+    tally: Tally
+    findings: Sequence[Finding]
+    deaths: Sequence[Death]
 
 
 # What is printed
 
 
-def report(setting: Setting, rows: Sequence[ExampleRow], tally: Tally, findings: Sequence[Finding]) -> dict[str, Any]:
+def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
+    rows, tally = outcome.rows, outcome.tally
     covered = [row.label for row in rows if tally.tried[row.label]]
+    arch = arches.load(setting[0])
     return {
         "schema": "trapline.transparent/1",
         **names_of(setting),
+        "complete": not tally.interrupted,
         "encodings": tally.compared.total(),
         "rows": len(rows),
         "rows_covered": len(covered),
         "rows_not_covered": [row.label for row in rows if row.label not in covered],
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
-        "differences": [finding.json() for finding in findings],
-        "coverage": {label: coverage(label, tally) for label in covered},
+        "differences": [finding.json() for finding in outcome.findings],
+        "deaths": [{"how": one.how, "case": one.case and format_case(one.case, arch)} for one in outcome.deaths],
+        "coverage": {row.label: coverage(row.label, tally) for row in rows if tally.tried[row.label]},
     }
 
 
@@ -136,14 +132,8 @@ def coverage(label: str, tally: Tally) -> dict[str, int]:
     return {"tried": tally.tried[label], "compared": tally.compared[label], "refused": tally.refused[label]}
 
 
-def show(
-    setting: Setting,
-    rows: Sequence[ExampleRow],
-    tally: Tally,
-    findings: Sequence[Finding],
-    options: argparse.Namespace,
-) -> None:
-    said = report(setting, rows, tally, findings)
+def show(setting: Setting, outcome: Outcome, options: argparse.Namespace) -> None:
+    said = report(setting, outcome)
     if options.json:
         print_json(said)
         return
@@ -154,8 +144,10 @@ def show(
         print(f"  not covered: {label}")
     for why, count in said["skipped"].items():
         print(f"  {count} skipped: {why}")
+    for death in said["deaths"]:
+        print(f"  the engine died ({death['how']}): {command_line(setting, death['case'] or '')}")
     print(f"{len(said['differences'])} kinds of difference" + (":" if said["differences"] else ""))
-    for finding in findings:
+    for finding in outcome.findings:
         print_finding(setting, finding)
 
 
@@ -185,10 +177,11 @@ def replay(setting: Setting, options: argparse.Namespace) -> int:
     """Both results of one case, side by side."""
     if options.row:
         raise UsageError("--case: expected no --row with it")
-    here = make_search(setting)
-    arch = here.bench.arch
+    arch = arches.load(setting[0])
     case = parse_case(options.case, arch)
-    found, word, text = here.replay(case), arch.word(case.insn), here.text(case)
+    with Pool(partial(make_search, setting), 1) as pool:
+        found = pool.replay(case)
+    word, text = arch.word(case.insn), text_of_bytes(arch, case.insn, case.at)
     if options.json:
         said = {"case": format_case(case, arch), "word": word, "text": text, **found.json()}
         print_json({"schema": "trapline.transparent-case/1", **names_of(setting), **said})

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from emu.errors import DecodeError, UsageError
+from emu.isa.arch import Arch
 from emu.isa.opcode import text_of
 from emu.isa.site import Decision
 from emu.machine.cpu import TrapKind
@@ -31,6 +32,7 @@ UNDEFINED = "undefined: the CPU here knows no such instruction, and the kernel s
 NOT_RUN = "not executed: privileged, input and output, undefined, or a fault by itself"
 NO_LENGTH = "no length: the kernel would step what no disassembler takes for an instruction"
 UNSTABLE = "unstable: a difference that did not show again from the same state"
+LETHAL = "lethal: the engine did not survive it"
 OWN_TEXT = "its own text: it reads the breakpoint in its own place"
 NO_ENCODING = "no encoding: every word of the row belongs to another one, or is no instruction"
 
@@ -78,6 +80,7 @@ class Tally:
     tried: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     groups: dict[Key, Group] = field(default_factory=dict)
+    interrupted: bool = False
 
     def add(self, other: Tally) -> None:
         for name in ("compared", "refused", "tried", "skipped"):
@@ -176,10 +179,16 @@ def _both(bench: Bench, prefix: str, plain: Seen, probed: Seen) -> list[tuple[st
 
 
 class Search:
-    """A bench that rows are tried on."""
+    """A bench that rows are tried on.
+
+    `about_to(case)` is called before a case runs; those in `lethal` do not. `stopped()` ends a row early.
+    """
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
+        self.about_to: Callable[[Case], None] = lambda case: None
+        self.lethal: Sequence[Case] = ()
+        self.stopped: Callable[[], bool] = lambda: False
         self.compare = Comparison(bench)
         self._states = States(bench)
         self._rows = {row.label: row for row in bench.examples.rows(bench.variant.release)}
@@ -187,14 +196,19 @@ class Search:
     def run(self, quotas: Iterable[Quota]) -> Tally:
         tally = Tally()
         for quota in quotas:
-            self._row(self._rows[quota.row], quota, tally)
+            tally.add(self.tally(quota))
+        return tally
+
+    def tally(self, quota: Quota) -> Tally:
+        tally = Tally()
+        self._row(self._rows[quota.row], quota, tally)
         return tally
 
     def _row(self, row: ExampleRow, quota: Quota, tally: Tally) -> None:
         rng = Random(f"{quota.seed}:{quota.round}:{row.label}")
         compared, hopeless = 0, HOPELESS if row.runs else HOPELESS_NOT_RUN
         for number in range(TRIES * quota.encodings):
-            if compared == quota.encodings or (number >= hopeless and not compared):
+            if compared == quota.encodings or (number >= hopeless and not compared) or self.stopped():
                 break
             insn = row.make(rng)
             if insn is None:
@@ -258,6 +272,9 @@ class Search:
         beyond = self.bench.examples.beyond(case.insn, case.regs)
         if beyond is not None:
             return beyond
+        if case in self.lethal:
+            return LETHAL
+        self.about_to(case)
         plain = self.bench.in_place(case)
         probed = self.bench.under_probe(case)
         ainsn, end = self.bench.probe.ainsn, plain.first.end
@@ -290,6 +307,7 @@ class Search:
         if error := self.bench.open(case):
             why = self.decision(case).why
             return Replay("reject", why, [], f"refused: -{errno.errorcode[-error]}", False)
+        self.about_to(case)
         try:
             plain, probed = self.bench.in_place(case), self.bench.under_probe(case)
             decision, found = self.decision(case), self._difference(case)
@@ -319,7 +337,7 @@ class Search:
         arch, smallest = self.bench.arch, self.shrunk(group.case, group.difference)
         shown = str(self.difference(smallest))
         word = arch.word(smallest.insn)
-        return Finding(group, format_case(smallest, arch), word, self.text(smallest), shown)
+        return Finding(group, format_case(smallest, arch), word, text_of_bytes(arch, smallest.insn, smallest.at), shown)
 
     def shrunk(self, case: Case, wanted: Difference) -> Case:
         """The smallest case found that has a difference of the same kind."""
@@ -336,25 +354,40 @@ class Search:
         bench = self.bench
         return bench.kernel.decide(bench.kernel.site(case.at))
 
-    def text(self, case: Case) -> str:
-        try:
-            return text_of(self.bench.arch, case.insn, case.at)
-        except DecodeError:
-            return case.insn.hex()
+
+def text_of_bytes(arch: Arch[Any], insn: bytes, addr: int) -> str:
+    """The instruction's text, or its bytes where there is none."""
+    try:
+        return text_of(arch, insn, addr)
+    except DecodeError:
+        return insn.hex()
 
 
 # All rows
 
 
 Run = Callable[[Sequence[Quota]], Iterable[Tally]]
-"""Runs quotas, in any order and anywhere, and gives tallies as they come."""
+"""Runs quotas anywhere and gives their tallies; what there is after a ^C, before it raises KeyboardInterrupt."""
 
 
 def search(
     rows: Sequence[ExampleRow], encodings: int, seed: int, run: Run, progress: Callable[[int], None] = lambda done: None
 ) -> Tally:
-    """At least this many encodings compared, unless no row has any left to give; all rows get the same share."""
+    """At least this many encodings compared, unless no row has any left to give; all rows get the same share.
+
+    After a ^C it is what was compared by then.
+    """
     total = Tally()
+    try:
+        _rounds(rows, encodings, seed, run, total, progress)
+    except KeyboardInterrupt:
+        total.interrupted = True
+    return total
+
+
+def _rounds(
+    rows: Sequence[ExampleRow], encodings: int, seed: int, run: Run, total: Tally, progress: Callable[[int], None]
+) -> None:
     productive = list(rows)
     for number in range(8):
         missing = encodings - total.compared.total()
@@ -365,4 +398,3 @@ def search(
             total.add(tally)
             progress(total.compared.total())
         productive = [row for row in productive if total.compared[row.label]]
-    return total

@@ -160,6 +160,25 @@ def test_a_killed_sweep_leaves_no_workers_and_is_resumed(start, tmp_path):
     assert report["rows"]["ll_w"] == 2**24
 
 
+@BOTH
+def test_an_interrupted_trial_of_instructions_prints_what_it_has(start, everybody):
+    """In the middle of a row."""
+    options = ("--row", "insns.decode:pcaddu18i", "--count", "1000000000", "--json")
+    for delay in (3, 10, 30):
+        process = start("transparent", "loongarch", *options)
+        time.sleep(delay)
+        interrupt(process, everybody)
+        out, err = process.communicate(timeout=PATIENCE)
+        found = json.loads(out)
+        if found["encodings"]:
+            break
+    assert process.returncode == 130
+    assert err == f"trapline: interrupted: {found['encodings']} encodings are compared\n"
+    assert (found["complete"], found["deaths"]) == (False, [])
+    [difference] = found["differences"]
+    assert difference["rules"] == ["pcaddu18i"] and difference["count"] <= 2 * found["encodings"] + 2
+
+
 def test_a_comparison_on_one_core_is_interrupted_too(start, tmp_path):
     """There are no other processes then: the search that is under way ends, and no other begins."""
     scenario, told = endless(tmp_path)

@@ -10,7 +10,7 @@ from emu.cli import main
 
 PCADDU18I = "word=0x1fffffe4 at=0x9000000000213000"
 TOP = {"schema", "arch", "version", "variant", "encodings", "rows", "rows_covered", "rows_not_covered", "refused"}
-TOP |= {"skipped", "differences", "coverage"}
+TOP |= {"skipped", "differences", "coverage", "complete", "deaths"}
 DIFFERENCE = {"word", "text", "rules", "action", "kind", "difference", "why", "case", "count", "rows"}
 
 
