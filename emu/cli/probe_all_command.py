@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 
 import arches
 from emu.cli.arguments import Commands, command
 from emu.cli.output import ProgressLine, print_json, table
+from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
 from emu.errors import UsageError
 from emu.isa.site import parse_release
 from emu.machine.elf_file import ElfFile
@@ -45,7 +47,10 @@ def probe_all(options: argparse.Namespace) -> int:
         print_json({**head, "variant": variant.name, "version": options.version, **report.json()})
     else:
         print_report(report)
-    return 0 if report.same else 1
+    if report.interrupted:
+        print(f"trapline: interrupted: {report.probed} probes are tried, alone", file=sys.stderr)
+        return INTERRUPTED
+    return DONE if report.same else CONTRADICTED
 
 
 def argument(text: str) -> Argument:
@@ -63,17 +68,19 @@ def print_report(report: Report) -> None:
     for site in report.sites:
         opcode = site.line.opcode
         place = f"{site.line.symbol.name if site.line.symbol else ''}+{site.line.offset:#x}"
-        hits = "-" if site.refused is not None else f"{site.alone} {site.together}"
+        together = "-" if site.together is None else site.together
+        hits = "-" if site.alone is None else f"{site.alone} {together}"
         rows.append([place, opcode.word, opcode.text, str(site.executed), hits, site.refused or ""])
     print(table(("where", "word", "instruction", "executed", "hits: alone, together", "refused"), rows))
-    probed = sum(site.refused is None for site in report.sites)
     print(
         f"\n{', '.join(report.functions)}: {report.executed} instructions executed, result {report.result:#x}; "
-        f"{probed} of {len(report.sites)} instructions probed"
+        f"{report.probed} of {len(report.sites)} instructions probed"
     )
     for found in report.differences:
         where = f"probe at {found.address:#x}" if found.address is not None else "all probes"
         print(f"{where}: {found.what}: expected {found.expected}, found {found.found}")
     if report.registers:
         print(f"registers that were otherwise at the end: {', '.join(report.registers)}")
-    print("the same with and without probes" if report.same else f"{len(report.differences)} differences")
+    so_far = " so far" if report.interrupted else ""
+    same = f"the same with and without probes{so_far}"
+    print(same if report.same else f"{len(report.differences)} differences{so_far}")

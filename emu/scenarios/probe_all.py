@@ -82,17 +82,23 @@ class Report:
     sites: list[Site]
     differences: list[Difference] = field(default_factory=list)
     registers: list[str] = field(default_factory=list)  # that end otherwise, in some run; nobody promised them
+    interrupted: bool = False  # by ^C; sites without hits were not tried
 
     @property
     def same(self) -> bool:
         return not self.differences
 
+    @property
+    def probed(self) -> int:
+        return sum(site.alone is not None for site in self.sites)
+
     def json(self) -> dict[str, Any]:
         return {
+            "complete": not self.interrupted,
             "functions": self.functions,
             "result": self.result,
             "executed": self.executed,
-            "probed": sum(site.refused is None for site in self.sites),
+            "probed": self.probed,
             "refused": sum(site.refused is not None for site in self.sites),
             "same": self.same,
             "differences": [difference.json() for difference in self.differences],
@@ -134,7 +140,7 @@ class ProbeAll:
         return min(1 << 20, arch.port.slot_size * (text // min(arch.insn_sizes) + 2))
 
     def run(self, progress: Progress) -> Report:
-        """Every probe alone, then all of them."""
+        """Every probe alone, then all of them; after a ^C what there is by then."""
         functions = list(self._functions())
         sites = [
             Site(line, self.trace.steps[line.address], self.trace.entries[line.address])
@@ -142,10 +148,13 @@ class ProbeAll:
         ]
         names = [symbol.name for symbol in functions]
         report = Report(names, self.trace.result, sum(self.trace.steps.values()), sites)
-        for number, site in enumerate(sites):
-            progress(number, len(sites))
-            self._alone(site, report)
-        self._together([site for site in sites if site.refused is None], report)
+        try:
+            for number, site in enumerate(sites):
+                progress(number, len(sites))
+                self._alone(site, report)
+            self._together([site for site in sites if site.refused is None], report)
+        except KeyboardInterrupt:
+            report.interrupted = True
         report.registers = sorted(set(report.registers))
         return report
 

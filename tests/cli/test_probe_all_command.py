@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from emu.cli import main
+from emu.cli.output import ProgressLine
 
 MASK = 0xFFFF_FFFF
 ARCHES = ("arm64", "riscv", "x86", "loongarch", "mips")
@@ -234,6 +235,28 @@ def test_people_get_a_table(capsys):
     assert lines[2].split() == ["leaf_add+0x0", "0x91001400", "add", "x0,", "x0,", "#5", "1", "1", "1"]
     assert lines[-2] == "leaf_add: 2 instructions executed, result 0xa; 2 of 2 instructions probed"
     assert lines[-1] == "the same with and without probes"
+
+
+def test_after_an_interrupt_there_is_what_was_tried(capsys, monkeypatch):
+    shown = []
+
+    def show(_line, text, _fraction):
+        shown.append(text)
+        if len(shown) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProgressLine, "show", show)
+    call = ["probe-all", "firmware/riscv.elf", "probe_call", "5", "--arch", "riscv"]
+    assert main(call) == 130
+    out, err = capsys.readouterr()
+    assert err == "trapline: interrupted: 2 probes are tried, alone\n"
+    assert [line.split()[-2:] for line in out.splitlines()[2:5]] == [["1", "-"], ["1", "-"], ["1", "-"]]
+    assert out.splitlines()[-1] == "the same with and without probes so far"
+    shown.clear()
+    assert main([*call, "--json"]) == 130
+    said = json.loads(capsys.readouterr().out)
+    assert (said["complete"], said["probed"], said["same"]) == (False, 2, True)
+    assert [site["hits_alone"] for site in said["sites"]] == [1, 1] + 8 * [None]
 
 
 @pytest.mark.parametrize(
