@@ -164,8 +164,10 @@ class Caller:
             if name is not None:
                 caller = self._at(pc if stop.access != "fetch" or last is None else last)
                 return GuestError(f"{caller}: needs {name!r}, which the file does not define; expected a leaf function")
-            hint = "; text cannot be written" if stop.access == "write" else ""
-            return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}: expected memory of the image{hint}")
+            expected = {"fetch": "text of the image", "write": "memory of the image; text cannot be written"}
+            wanted = expected.get(stop.access, "memory of the image")
+            caller = f", from {self._at(last)}" if stop.access == "fetch" and last is not None else ""
+            return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}{caller}: expected {wanted}")
         kind = stop.kind.value if isinstance(stop, Trap) else str(stop)
         return GuestError(f"{self._at(pc)}: trap ({kind}): expected code that needs no operating system")
 

@@ -268,16 +268,18 @@ def finish(code: KernelCode) -> int:
 
 
 def address_of(image: Image, function: str) -> int:
-    """A function by name or address; UsageError for an address outside of text, ImageError for an unknown name."""
-    if not function.lower().startswith("0x"):
-        return image.symbol(function).address
-    try:
-        address = int(function, 16)
-    except ValueError:
-        raise UsageError(f"function {function!r}: expected a name, or an address such as 0x10000") from None
+    """A function by name or address; UsageError for what is not in text, ImageError for an unknown name."""
+    address = _address(function) if function.lower().startswith("0x") else image.symbol(function).address
     if not any(s.address <= address < s.address + s.size for s in image.executable_sections()):
-        raise UsageError(f"function {function}: expected an address in the text of {image.name}")
+        raise UsageError(f"function {function}: expected something in the text of {image.name}, not {address:#x}")
     return address
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise UsageError(f"function {text!r}: expected a name, or an address such as 0x10000") from None
 
 
 def variant_of(arch: Arch[Port], name: str | None) -> Variant:

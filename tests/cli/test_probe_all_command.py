@@ -105,6 +105,12 @@ def test_arguments_have_a_home_in_the_callers_frame(assembled, probe_all):
     assert main(["probe-all", str(path), "f", "5", "0x100", "--arch", "mips"]) == 2  # nothing is at 0x100
 
 
+def test_a_jump_out_of_text_says_from_where(assembled, capsys):
+    path = assembled("x86", "\t.globl f\n\t.type f, %function\nf:\tjmp *%rdi\n")
+    assert main(["probe-all", str(path), "f", "0x10", "--arch", "x86"]) == 2
+    assert capsys.readouterr().err == "trapline: 0x10: fetch of 0x10, from f+0x0: expected text of the image\n"
+
+
 def test_weak_symbols_that_nobody_defines_are_zero(assembled, probe_all):
     text = "\t.globl f\n\t.type f, %function\nf:\tmovl $maybe, %eax\n\tret\n\t.weak maybe\n"
     assert probe_all(assembled("x86", text), "f", "--arch", "x86")["result"] == 0
@@ -265,6 +271,7 @@ def test_after_an_interrupt_there_is_what_was_tried(capsys, monkeypatch):
         (["firmware/arm64.elf", "leaf_ad", "--arch", "arm64"], "did you mean leaf_add"),
         (["firmware/arm64.elf", "leaf_add", "--arch", "mips"], "expected EM_MIPS"),
         (["firmware/arm64.elf", "0x4", "--arch", "arm64"], "in the text"),
+        (["firmware/arm64.elf", "results", "--arch", "arm64"], "in the text"),
         (["firmware/arm64.elf", "0xz", "--arch", "arm64"], "0xz"),
         (["firmware/arm64.elf", "bug_site", "--arch", "arm64"], "trap (break)"),
         (["firmware/arm64.elf", "guest_exit", "--arch", "arm64"], "no end after"),
