@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import pickle
 import signal
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ctypes import c_char
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from multiprocessing import Pipe, Process, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import RawArray
@@ -200,15 +202,9 @@ class Worker:
 
 def serve(make: MakeSearch, connection: Connection, last: Any) -> None:
     """What a process does: answer, until the one that asks is gone."""
-
-    def about_to(case: Case) -> None:
-        said = pickle.dumps(case)
-        last[: SIZE + len(said)] = len(said).to_bytes(SIZE, "little") + said
-
-    search = make()
-    search.about_to, search.stopped = about_to, connection.poll
     parent = parent_process()
     assert parent is not None
+    search = cache(partial(_search, make, connection, last))
     while parent.sentinel not in wait([connection, parent.sentinel]):
         try:
             job = connection.recv()
@@ -218,9 +214,23 @@ def serve(make: MakeSearch, connection: Connection, last: Any) -> None:
             connection.send(_answer(search, job))
 
 
-def _answer(search: Search, job: Job) -> Any:
-    search.lethal = job.lethal
+def _search(make: MakeSearch, connection: Connection, last: Any) -> Search:
+    def about_to(case: Case) -> None:
+        said = pickle.dumps(case)
+        last[: SIZE + len(said)] = len(said).to_bytes(SIZE, "little") + said
+
+    search = make()
+    search.about_to, search.stopped = about_to, connection.poll
+    return search
+
+
+def _answer(search: MakeSearch, job: Job) -> Any:
     try:
-        return getattr(search, job.method)(job.argument)
+        here = search()
+        here.lethal = job.lethal
+        return getattr(here, job.method)(job.argument)
     except TraplineError as error:
+        return error
+    except Exception as error:  # a mistake of ours: where, is lost on the way
+        error.add_note(traceback.format_exc())
         return error

@@ -118,6 +118,17 @@ def test_errors_of_a_process_are_raised_here(pool):
         pool(same).replay(parse_case(f"{CASE} then=0x22000000", arches.load("loongarch")))
 
 
+def is_mistaken(search):
+    search.bench.in_place = lambda case: {}["nothing"]
+    return search
+
+
+def test_mistakes_in_a_process_are_raised_here_with_their_place(pool):
+    with pytest.raises(KeyError, match="nothing") as raised:
+        list(pool(is_mistaken).run(QUOTAS))
+    assert "in <lambda>" in raised.value.__notes__[0]
+
+
 def test_after_an_interrupt_each_process_gives_what_it_has(pool):
     """One quota is done, another under way, and the others have not begun; then the same processes go on."""
     long = [QUOTAS[0], *(Quota(quota.row, 100_000, 1) for quota in QUOTAS[1:])]
