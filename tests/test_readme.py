@@ -16,9 +16,12 @@ DEFECTS = re.findall(
 )
 
 
+LAST = {4: 20, 5: 19}  # minor numbers
+
+
 def version_before(release):
-    major, minor = release.split(".")
-    return f"{major}.{int(minor) - 1}"
+    major, minor = map(int, release.split("."))
+    return f"{major}.{minor - 1}" if minor else f"{major - 1}.{LAST[major - 1]}"
 
 
 def transparent(arch, case, *arguments):

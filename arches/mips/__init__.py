@@ -27,7 +27,7 @@ SEED = replace(MAINLINE, name="seed", title="Linux 6.1, as in the mail", release
 FIXED = replace(
     MAINLINE,
     name="fixed",
-    title="what if: newest, with the step of branches mended",
+    title="what if: newest, with the step of branches mended, and jalx refused",
     options=frozenset({kprobes.FIXED}),
     decide=decide_fixed,
 )

@@ -16,7 +16,7 @@ from emu.isa.site import Release
 from emu.isa.table import Row, parse_rows
 from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
 
-COP0, COP2, JALX = 0x10, 0x12, 0x1D  # bits 31:26
+COP0, COP2 = 0x10, 0x12  # bits 31:26
 BPOSGE32 = 0x041C  # bits 31:16
 BNE, BGTZ = 0x05, 0x07
 BLTZ = 0x0400  # bits 31:16, on $0
@@ -117,7 +117,6 @@ EXAMPLES = Examples(
             lambda insn: to_word(insn) >> 26 == COP2 or to_word(insn) >> 16 == BPOSGE32,
             "the engine has no coprocessor 2, and the DSP is off",
         ),
-        Limit("MIPS16", lambda insn: to_word(insn) >> 26 == JALX, "jalx leaves for an ISA that is not here"),
     ),
     following=following,
     steer=steer,

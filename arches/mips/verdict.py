@@ -15,7 +15,7 @@ from emu.isa.rules import RuleTable
 from emu.isa.site import Decision, Release, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
-COP1, BC1 = 0x11, 8
+COP1, BC1, JALX = 0x11, 8, 0x1D
 LL_SC = ("ll", "lld", "sc", "scd")
 
 
@@ -48,8 +48,10 @@ def is_cop1_operation(word: int) -> bool:
 
 
 def decide_fixed(site: Site, release: Release | None = None) -> Decision:
-    """What if only COP1 branches were taken for branches."""
-    decision = decide(site, release)
-    if decision.rule == "cop1" and is_cop1_operation(little_word(site.insn, 4)):
+    """What if only COP1 branches were taken for branches, and jalx, of whose delay slot nobody knows, were refused."""
+    decision, word = decide(site, release), little_word(site.insn, 4)
+    if word >> 26 == JALX:
+        return refuse("jalx", "EINVAL", "jump with a delay slot, and nothing simulates it")
+    if decision.rule == "cop1" and is_cop1_operation(word):
         return Decision(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
     return decision

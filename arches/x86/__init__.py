@@ -9,7 +9,7 @@ from arches.x86.breaks import INT3, may_change_live
 from arches.x86.emulate import ACTIONS, FIXED
 from arches.x86.opcodes import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
-from arches.x86.verdict import SLOT_SIZE, decide
+from arches.x86.verdict import SLOT_SIZE, decide, decide_fixed
 from emu.isa.arch import Arch
 from emu.kernel.percpu import KprobeStatus
 from emu.kernel.port import Port, Variant
@@ -43,7 +43,13 @@ V5_12 = replace(
     since=None,
     options=frozenset({kprobes.TRAP_FLAG}),
 )
-MENDED = replace(MAINLINE, name="fixed", title="what if: newest, emulating what the processor does", actions=FIXED)
+MENDED = replace(
+    MAINLINE,
+    name="fixed",
+    title="what if: newest, emulating what the processor does, and far returns refused",
+    actions=FIXED,
+    decide=decide_fixed,
+)
 
 ARCH = Arch(
     name="x86",

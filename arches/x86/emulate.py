@@ -174,15 +174,8 @@ def fixed_popf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
 
 
 def fixed_ret(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    """Near and far. A far return pops the code segment too, which is taken to be the same one."""
-    far = insn.opcode[-1] in (0xCA, 0xCB)
-    size = 8
-    if far and not insn.rex & REX_W:
-        size = 2 if b"\x66" in insn.prefixes else 4
-    target = pop(regs, size)
-    released = (size if far else 0) + (insn.imm & mask(16))
-    regs.set("rsp", (regs.get("rsp") + released) & mask(64))
-    regs.pc = target
+    regs.pc = pop(regs)
+    regs.set("rsp", (regs.get("rsp") + (insn.imm & mask(16))) & mask(64))
 
 
 def fixed_call(regs: PtRegs, insn: X86Insn, addr: int) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from arches.x86.opcodes import Shape, decode, decode_fields, shape_of, shapes, split_prefixes
+from arches.x86.isa import insn_size
+from arches.x86.opcodes import MAX_INSN_LENGTH, Shape, decode, decode_fields, shape_of, shapes, split_prefixes
 from arches.x86.rules import Pattern, Rule, find_rule, rules
 from emu.bits import mask
-from emu.errors import UsageError
+from emu.errors import DecodeError, UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
 from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, Limit
@@ -22,7 +23,7 @@ TRIES = 10_000  # a row with fewer good encodings than one in this many is a mis
 MANDATORY_PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3")  # they choose among instructions in the escaped maps
 CONTROL = frozenset({"jump", "call", "ret", "int", "iret", "privilege"})  # Capstone's groups
 STRINGS = frozenset({*range(0xA4, 0xA8), *range(0xAA, 0xB0)})
-LEAVE = 0xC9
+LEAVE, INT1, HLT = 0xC9, 0xF1, 0xF4
 NEAR_BRANCHES = bytes([0xC2, 0xC3, 0xE8, 0xE9, 0xEB, *range(0x70, 0x80), *range(0xE0, 0xE4)])
 REPEATS = 8  # of a string instruction, at most
 NEAR = 1 << 11  # RIP-relative operands and 32-bit branches stay this close, in bytes
@@ -30,11 +31,11 @@ NEAR = 1 << 11  # RIP-relative operands and 32-bit branches stay this close, in 
 
 @dataclass(frozen=True)
 class OpcodeRow:
-    """One row of a table. `comparable` rows give instructions that can run in place and under a probe."""
+    """One row of a table. `defined` rows give what Capstone takes for instructions too, with the kernel's length."""
 
     name: str
     table: str
-    comparable: bool
+    defined: bool
     example: bytes
 
 
@@ -46,17 +47,16 @@ def opcode_rows() -> tuple[OpcodeRow, ...]:
         OpcodeRow(shape.name, "opcodes", "no" not in shape.examples, examples(shape.name, rng)) for shape in shapes()
     ]
     for name, rule in _named_rules().items():
-        comparable = rule.decision == "simulate" and all("no" not in _shape(p).examples for p in rule.patterns)
-        found.append(OpcodeRow(name, "kprobes", comparable, examples(name, rng)))
+        defined = rule.decision == "simulate" and all("no" not in _shape(p).examples for p in rule.patterns)
+        found.append(OpcodeRow(name, "kprobes", defined, examples(name, rng)))
     return tuple(found)
 
 
 def examples(row_name: str, rng: Random) -> bytes:
     """One random encoding of a row; UsageError for a name that no row has.
 
-    A row of `kprobes.rules` decides about its encodings, in the newest release that has it. Encodings of comparable
-    rows are instructions to Capstone too, with the kernel's length, and those from `opcodes.decode` change neither
-    RIP nor IF unless the row says so.
+    A row of `kprobes.rules` decides about its encodings, in the newest release that has it. Encodings of defined
+    rows from `opcodes.decode` change neither RIP nor IF unless the row says so.
     """
     rule = _named_rules().get(row_name)
     if rule is not None:
@@ -160,7 +160,7 @@ def _keep_near(insn: X86Insn, rng: Random) -> bytes:
 
 def rows(_release: Release | None) -> Sequence[ExampleRow]:
     """The same rows in all releases: what a release does not know it does not refuse."""
-    return [ExampleRow(row.table, row.name, _maker(row.name), row.comparable) for row in opcode_rows()]
+    return [ExampleRow(row.table, row.name, _maker(row.name)) for row in opcode_rows()]
 
 
 def _maker(name: str) -> Callable[[Random], bytes]:
@@ -220,6 +220,35 @@ def releases_much(insn: bytes) -> bool:
     return found is not None and found.opcode == b"\xc2" and found.imm & 0x8000 != 0
 
 
+def has_another_length(insn: bytes) -> bool:
+    """To Capstone, which sides with processors (tools/check_x86.py lists them), or as extrq and insertq of SSE4a."""
+    found = decode_fields(insn)
+    if found is not None and found.opcode == b"\x0f\x78" and set(b"\x66\xf2") & set(found.prefixes):
+        return True
+    try:
+        return insn_size(insn + bytes(MAX_INSN_LENGTH)) != len(insn)
+    except DecodeError:
+        return False
+
+
+def differs_each_time(insn: bytes) -> bool:
+    """rdtsc, rdtscp, rdpmc, rdrand and rdseed."""
+    found = decode_fields(insn)
+    if found is None or found.vex:
+        return False
+    modrm = found.modrm or 0
+    return found.opcode in (b"\x0f\x31", b"\x0f\x33") or (
+        modrm >= 0xC0
+        and ((found.opcode == b"\x0f\x01" and modrm == 0xF9) or (found.opcode == b"\x0f\xc7" and modrm >> 3 & 7 >= 6))
+    )
+
+
+def sets_the_machine_up(insn: bytes) -> bool:
+    """mov to control and debug registers."""
+    found = decode_fields(insn)
+    return found is not None and not found.vex and found.opcode in (b"\x0f\x22", b"\x0f\x23")
+
+
 EXAMPLES = Examples(
     rows=rows,
     canary=bytes.fromhex("49 83 c1 01"),  # add r9, 1
@@ -227,6 +256,11 @@ EXAMPLES = Examples(
     literals=True,
     limits=(
         Limit("near branch with prefix 66", cuts_the_target, "processors differ: the engine cuts IP to 16 bits"),
+        Limit("length", has_another_length, "to processors it has another one than to the kernel's decoder"),
+        Limit("changes by itself", differs_each_time, "a counter or a random number is another one each time"),
+        Limit("mode", sets_the_machine_up, "the engine would go on in another mode than the kernel's"),
+        Limit("hlt", lambda insn: _opcode(insn) == HLT, "no interrupt would end it here"),
+        Limit("int1", lambda insn: _opcode(insn) == INT1, "its debug trap is not told from that of a step"),
         Limit("ret imm16 from 0x8000", releases_much, "the engine takes the immediate for a signed one"),
     ),
     more=more,

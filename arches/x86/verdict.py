@@ -44,6 +44,14 @@ def decide(site: Site, release: Release | None) -> Decision:
     return _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
 
 
+def decide_fixed(site: Site, release: Release | None) -> Decision:
+    """What if far returns were refused as far calls and jumps are."""
+    decision = decide(site, release)
+    if decision.rule in ("retf", "retf_imm"):
+        return _reject(decision.rule, "far return: segments are not emulated", "EOPNOTSUPP")
+    return decision
+
+
 def adjust_kprobe_addr(addr: int, offset: int, read: Read, release: Release | None = None) -> tuple[int, bool]:
     """Where a probe at `addr + offset` goes, and whether that counts as the function's entry.
 

@@ -110,11 +110,12 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
         "rows": len(rows),
         "rows_covered": len(covered),
         "rows_not_covered": [row.label for row in rows if row.label not in covered],
+        "rows_not_compared": [label for label in covered if not tally.compared[label] and not tally.refused[label]],
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
         "differences": [finding.json() for finding in outcome.findings],
         "deaths": [{"how": one.how, "case": one.case and format_case(one.case, arch)} for one in outcome.deaths],
-        "coverage": {row.label: coverage(row.label, tally) for row in rows if tally.tried[row.label]},
+        "coverage": {label: coverage(label, tally) for label in covered},
     }
 
 
@@ -142,10 +143,13 @@ def show(setting: Setting, outcome: Outcome, options: argparse.Namespace) -> Non
     print(f"{said['rows_covered']} of {said['rows']} rows covered")
     for label in said["rows_not_covered"]:
         print(f"  not covered: {label}")
+    for label in said["rows_not_compared"]:
+        print(f"  skipped each time: {label}")
     for why, count in said["skipped"].items():
         print(f"  {count} skipped: {why}")
     for death in said["deaths"]:
-        print(f"  the engine died ({death['how']}): {command_line(setting, death['case'] or '')}")
+        where = command_line(setting, death["case"]) if death["case"] else "before its first case"
+        print(f"  the engine died ({death['how']}): {where}")
     print(f"{len(said['differences'])} kinds of difference" + (":" if said["differences"] else ""))
     for finding in outcome.findings:
         print_finding(setting, finding)

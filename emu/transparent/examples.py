@@ -24,15 +24,11 @@ LAST_WORD = WINDOW - 4  # bytes from the last site to the last word before memor
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row.
-
-    Those of a row that does not run are refused, or cannot be executed here.
-    """
+    """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row."""
 
     table: str
     name: str
     make: Callable[[Random], bytes | None]
-    runs: bool = True
 
     @property
     def label(self) -> str:

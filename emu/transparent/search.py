@@ -24,12 +24,10 @@ from emu.transparent.states import States
 STATES = 2  # of each encoding
 THEN = 0.4  # how often a second probed instruction follows
 HOPELESS = 12  # tries of a row of which none could be compared
-HOPELESS_NOT_RUN = 3
 MANY = 4  # rules of one routine with the same kind of difference
 TRIES = 8  # for each encoding that is wanted
 
 UNDEFINED = "undefined: the CPU here knows no such instruction, and the kernel simulates it"
-NOT_RUN = "not executed: privileged, input and output, undefined, or a fault by itself"
 NO_LENGTH = "no length: the kernel would step what no disassembler takes for an instruction"
 UNSTABLE = "unstable: a difference that did not show again from the same state"
 LETHAL = "lethal: the engine did not survive it"
@@ -206,9 +204,9 @@ class Search:
 
     def _row(self, row: ExampleRow, quota: Quota, tally: Tally) -> None:
         rng = Random(f"{quota.seed}:{quota.round}:{row.label}")
-        compared, hopeless = 0, HOPELESS if row.runs else HOPELESS_NOT_RUN
+        compared = 0
         for number in range(TRIES * quota.encodings):
-            if compared == quota.encodings or (number >= hopeless and not compared) or self.stopped():
+            if compared == quota.encodings or (number >= HOPELESS and not compared) or self.stopped():
                 break
             insn = row.make(rng)
             if insn is None:
@@ -221,17 +219,8 @@ class Search:
         """Whether it was compared."""
         bench, label = self.bench, row.label
         tally.tried[label] += 1
-        for limit in bench.examples.limits:
-            if limit.applies(insn):
-                tally.skipped[f"{limit.name}: {limit.why}"] += 1
-                return False
-        examples = bench.examples
-        case = Case(
-            insn,
-            rng.choice(bench.layout.sites),
-            following=examples.following(insn, rng),
-            then=self._partner(insn),
-        )
+        following = bench.examples.following(insn, rng)
+        case = Case(insn, rng.choice(bench.layout.sites), following=following, then=self._partner(insn))
         try:
             error = bench.open(case)
         except DecodeError:
@@ -240,13 +229,16 @@ class Search:
         if error:
             tally.refused[label] += 1
             return False
-        try:
-            if not row.runs:
-                tally.skipped[NOT_RUN] += 1
+        compared = self._within_limits(insn, tally) and self._opened(label, case, rng, tally)
+        bench.close()
+        return compared
+
+    def _within_limits(self, insn: bytes, tally: Tally) -> bool:
+        for limit in self.bench.examples.limits:
+            if limit.applies(insn):
+                tally.skipped[f"{limit.name}: {limit.why}"] += 1
                 return False
-            return self._opened(label, case, rng, tally)
-        finally:
-            bench.close()
+        return True
 
     def _partner(self, insn: bytes) -> bytes:
         """What goes with it, if the kernel lets that be probed too."""

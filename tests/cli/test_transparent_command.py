@@ -10,7 +10,7 @@ from emu.cli import main
 
 PCADDU18I = "word=0x1fffffe4 at=0x9000000000213000"
 TOP = {"schema", "arch", "version", "variant", "encodings", "rows", "rows_covered", "rows_not_covered", "refused"}
-TOP |= {"skipped", "differences", "coverage", "complete", "deaths"}
+TOP |= {"skipped", "differences", "coverage", "complete", "deaths", "rows_not_compared"}
 DIFFERENCE = {"word", "text", "rules", "action", "kind", "difference", "why", "case", "count", "rows"}
 
 
@@ -47,6 +47,15 @@ def test_json_of_a_search(found):
     assert difference["rules"] == ["pcaddu18i"] and difference["action"] == "simu_pc"
     assert difference["count"] == sum(difference["rows"].values()) > 10
     assert said["coverage"]["insns.decode:add.d"] == {"tried": 30, "compared": 30, "refused": 0}
+
+
+def test_rows_of_which_nothing_could_be_compared_are_named(found, transparent):
+    """The CPU here has no coprocessor 2; what is refused need not run."""
+    rows = ("--row", "classes.decode:bc2", "--row", "kprobes.rules:ll", "--row", "classes.decode:lui")
+    said = found("mips", *rows, "--count", "9")
+    assert (said["rows_covered"], said["rows_not_compared"]) == (3, ["classes.decode:bc2"])
+    _, out = transparent("mips", *rows, "--count", "9")
+    assert "\n  skipped each time: classes.decode:bc2\n" in out
 
 
 def test_the_reported_case_shows_it_again(found):

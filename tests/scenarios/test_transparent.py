@@ -94,6 +94,10 @@ DEFECTS = {
         "riscv", "", "fixed", "word=0x8082 at=A x1=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
         "insns.decode:c.jr",
     ),
+    "riscv: c.jalr to an odd address": Defect(
+        "riscv", "", "fixed", "word=0x9082 at=A x1=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
+        "insns.decode:c.jalr",
+    ),
     # LR is stepped, and the exception return after it ends the reservation: the SC, probed or not, fails (1).
     "riscv: lr": Defect(
         "riscv", "", "fixed", "word=0x1005a52f at=A x11=0x80300000 then=0x1875a2af",
@@ -144,6 +148,11 @@ DEFECTS = {
         "mips", "", "fixed", "word=0x46000086 at=A next=0x25080001",
         "pc: 0x80213004 in place, 0x8021321c under the probe", "classes.decode:fp_single",
     ),
+    # jalx has a delay slot in the ISA only: the step's break gets there, and is taken for the step of one instruction.
+    "mips: jalx": Defect(
+        "mips", "", "fixed", "word=0x74082000 at=A next=0x00000000",
+        "pc: 0x80208000 in place, 0x80213004 under the probe", "classes.decode:jalx",
+    ),
     # C-SKY: the distance's sign bit is one too low (br16, br32), or eleven (bsr32).
     "csky: br16 by 512": Defect(
         "csky", "", "fixed", "word=0x0500 at=A", "pc: 0x80213200 in place, 0x80212e00 under the probe",
@@ -168,6 +177,38 @@ DEFECTS = {
     "csky: pop32 of r28": Defect(
         "csky", "", "fixed", "word=0x0100ebc0 at=A r14=0x80300000 mem=0x80300000:01",
         "r28: 0x1 in place, 0x0 under the probe", "insns.decode:pop32",
+    ),
+    # Bit 0 of a target is no part of it; from memory, and for a pop, the kernel takes it over.
+    "csky: pop to an odd address": Defect(
+        "csky", "", "fixed", "word=0x1480 at=A r15=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
+        "kprobes.rules:pop16",
+    ),
+    # The literal at A + 0x4c is its own address plus one.
+    "csky: jmpi to an odd address": Defect(
+        "csky", "", "fixed", "word=0x0013eac0 at=A", "pc: 0x8021304c in place, 0x8021304d under the probe",
+        "insns.decode:jmpi32",
+    ),
+    # 3f47a7b0096d (5.12): these four and bnezad had no sign until then. Their distances are wrong to this day.
+    "csky: unsigned blz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e981 at=A r1=0x80000000",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:blz32",
+    ),
+    "csky: unsigned bhsz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e9a1 at=A r1=0x80000000",
+        "pc: 0x80213004 in place, 0x80213100 under the probe", "insns.decode:bhsz32",
+    ),
+    "csky: unsigned bhz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e941 at=A r1=0x80000000",
+        "pc: 0x80213004 in place, 0x80213100 under the probe", "insns.decode:bhz32",
+    ),
+    "csky: unsigned blsz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e961 at=A r1=0x80000000",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:blsz32",
+    ),
+    # ... but bnezad did right by that, if its name and the emulator that it was checked against are (see simulate.py).
+    "csky: bnezad of a negative counter": Defect(
+        "csky", "", "fixed", "word=0x0080e821 at=A r1=0x80000001",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:bnezad32",
     ),
     "csky: the C flag": Defect(
         "csky", "", "fixed", "word=0x6406 at=A r1=0x1", "c: 0x1 in place, 0x0 under the probe",
@@ -197,6 +238,20 @@ DEFECTS = {
         "x86", "", "fixed", "word=c20800 at=0xffffffff81013111 rsp=0xffffffff81100800",
         "rsp: 0xffffffff81100810 in place, 0xffffffff81100808 under the probe", "opcodes:ret_iw",
     ),
+    # A far return is emulated as a near one. There is no table of segments here: the processor has a fault.
+    "x86: far return": Defect(
+        "x86", "", "fixed", "word=cb at=0xffffffff81013111 rsp=0xffffffff81100800",
+        "end: fault at 0xffffffff81013111 in place, completes, pc 0x0 under the probe", "opcodes:ret_far",
+    ),
+    # The return address of a call with a prefix is five bytes on, in the middle of its distance.
+    "x86: call with a prefix": Defect(
+        "x86", "", "fixed", "word=48e800010000 at=A rsp=0xffffffff81100800",
+        "[0xffffffff811007f8]: 06300181ffffffff in place, 05300181ffffffff under the probe", "opcodes:call_rel",
+    ),
+    "x86: call of rsp": Defect(
+        "x86", "", "fixed", "word=ffd4 at=A rsp=0xffffffff81100800",
+        "pc: 0xffffffff81100800 in place, 0xffffffff811007f8 under the probe", "kprobes:call_reg",
+    ),
     # f5d03da48d06 (6.8): the return address of `call *%r8`, three bytes long, was five bytes on.
     "x86: call of r8": Defect(
         "x86", "6.7", "6.8", "word=41ffd0 at=A rsp=0xffffffff81100800",
@@ -206,6 +261,15 @@ DEFECTS = {
     "x86: jng": Defect(
         "x86", "5.19", "6.0", "word=7e10 at=A zf=1",
         "pc: 0xffffffff81013012 in place, 0xffffffff81013002 under the probe", "opcodes:jcc_rel8",
+    ),
+    "x86: jg": Defect(
+        "x86", "5.19", "6.0", "word=7f10 at=A sf=1",
+        "pc: 0xffffffff81013002 in place, 0xffffffff81013012 under the probe", "opcodes:jcc_rel8",
+    ),
+    # Always eight bytes.
+    "x86: pushf of 16 bits": Defect(
+        "x86", "", "fixed", "word=669c at=0xffffffff81013111 rsp=0xffffffff81100800",
+        "rsp: 0xffffffff811007fe in place, 0xffffffff811007f8 under the probe", "kprobes:pushf",
     ),
     # popf does not load RF, bit 16.
     "x86: popf": Defect(
@@ -229,7 +293,12 @@ def test_known_defect_shows_as_computed(searches, defect):
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
 def test_known_defect_is_gone(searches, defect):
     found = searches(defect.arch, defect.good).difference(case_of(defect))
-    assert found is None or found == "refused: -EINVAL"
+    assert found is None or str(found).startswith("refused: ")
+
+
+@pytest.mark.parametrize("name", [name for name in DEFECTS if "unsigned" in name])
+def test_signs_are_compared_since_5_12(searches, name):
+    assert searches("csky", "5.12").difference(case_of(DEFECTS[name])) is None
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
@@ -278,11 +347,14 @@ def test_every_row_is_covered(searches, arch):
     assert len({row.label for row in rows}) == len(rows)
 
 
+MIPS_BRANCHES = {"j", "jal", "jr", "jalr", "beq", "bne", "blez", "bgtz", "beql", "bnel", "blezl", "bgtzl"}
+MIPS_BRANCHES |= {"bltz", "bgez", "bltzl", "bgezl", "bltzal", "bgezal", "bltzall", "bgezall"}
 EXPECTED_RULES = {
     ("riscv", ""): {"c_jr", "c_jalr", "other"},  # other: lr
     ("arm64", ""): {"other"},  # ldr of floating point literals
     ("loongarch", ""): {"pcaddu18i", "other"},  # other: ertn
-    ("x86", ""): {"call", "call_reg", "loop", "loope", "loopne", "popf", "pushf", "ret_imm"},
+    ("x86", ""): {"call", "call_reg", "loop", "loope", "loopne", "popf", "pushf", "ret_imm", "retf", "retf_imm"},
+    ("mips", ""): {*MIPS_BRANCHES, "cop1", "other"},  # other: jalx
     # Stepping by the trap flag hits a repeated string instruction once for each element, and loses a popped TF.
     ("x86", "5.12"): {"pushf_popf", "string"},
 }

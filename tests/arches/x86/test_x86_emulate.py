@@ -93,10 +93,7 @@ def test_ret_immediate_is_ignored():
 
 def test_far_return_is_near():
     assert run(ACTIONS, "ret", "cb", stack=[0x10_00001234]) == {"pc": 0x10_00001234, "rsp": STACK + 8, "top": 0}
-    assert run(FIXED, "ret", "cb", stack=[0x10_00001234]) == {"pc": 0x1234, "rsp": STACK + 8, "top": 0}
-    assert run(FIXED, "ret", "48cb", stack=[0x1234, 0x10, 7]) == {"pc": 0x1234, "rsp": STACK + 16, "top": 7}
     assert run(ACTIONS, "ret", "48ca0800", stack=[0x1234, 0x10])["rsp"] == STACK + 8
-    assert run(FIXED, "ret", "48ca0800", stack=[0x1234, 0x10])["rsp"] == STACK + 24
 
 
 @BOTH
