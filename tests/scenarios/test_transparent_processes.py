@@ -32,7 +32,7 @@ def dies_of_large_a0(search):
 
     def in_place(case):
         if case.regs.get("r4", 0) >> 62 == 3:
-            os.kill(os.getpid(), signal.SIGSEGV)
+            os.kill(os.getpid(), signal.SIGKILL)
         return right(case)
 
     search.bench.in_place = in_place
@@ -87,7 +87,7 @@ def test_an_engine_that_dies_costs_the_case_and_nothing_else(pool):
     assert [tally.compared.total() for tally in tallies] == [quota.encodings for quota in QUOTAS]
     assert dying.deaths
     for death in dying.deaths:
-        assert death.how == "SIGSEGV" and death.case.regs["r4"] >> 62 == 3
+        assert death.how == "SIGKILL" and death.case.regs["r4"] >> 62 == 3
     assert sum(tally.skipped[LETHAL] for tally in tallies) == len(dying.deaths)
     assert len(set(map(str, dying.deaths))) == len(dying.deaths)
 
@@ -108,7 +108,7 @@ def test_an_engine_that_always_dies_is_given_up(pool):
 
 def test_a_replay_that_kills_the_engine_is_one_line(pool):
     case = parse_case(f"{CASE} r4=0xc000000000000000", arches.load("loongarch"))
-    with pytest.raises(GuestError, match="the engine does not survive it: SIGSEGV"):
+    with pytest.raises(GuestError, match="the engine does not survive it: SIGKILL"):
         pool(dies_of_large_a0).replay(case)
     assert pool(same).replay(case).differs
 
