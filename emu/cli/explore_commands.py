@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from emu.cli.arguments import Commands, add_configuration, arch_names, command, natural, positive, settings_of
-from emu.cli.output import ProgressLine, colour, print_json, table, timeline
-from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
+from emu.cli.output import ProgressLine, colour, print_json, say_interrupted, table, timeline
+from emu.cli.status import CONTRADICTED, DONE
 from emu.errors import UsageError
 from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.explore.schedule import Schedule, format_schedule, parse_schedule
@@ -137,11 +137,6 @@ def report_contradictions(cells: Sequence[Cell], expected: Sequence[tuple[str, s
     for line in wrong:
         print(f"trapline: {line}", file=sys.stderr)
     return CONTRADICTED if wrong else DONE
-
-
-def say_interrupted(done: str) -> int:
-    print(f"trapline: interrupted: {done}", file=sys.stderr)
-    return INTERRUPTED
 
 
 def compare_handlers(options: argparse.Namespace) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.cli.output import ProgressLine, print_json, table
-from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
+from emu.cli.output import ProgressLine, print_json, say_interrupted, table
+from emu.cli.status import CONTRADICTED, DONE
 from emu.errors import UsageError
 from emu.isa.site import parse_release
 from emu.machine.elf_file import ElfFile
@@ -48,8 +47,7 @@ def probe_all(options: argparse.Namespace) -> int:
     else:
         print_report(report)
     if report.interrupted:
-        print(f"trapline: interrupted: {report.probed} probes are tried, alone", file=sys.stderr)
-        return INTERRUPTED
+        return say_interrupted(f"{report.probed} probes are tried, alone")
     return DONE if report.same else CONTRADICTED
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, positive
-from emu.cli.explore_commands import say_interrupted
 from emu.cli.opcode_command import add_rules
-from emu.cli.output import ProgressLine, print_json, table
+from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import DONE
 from emu.errors import UsageError
 from emu.isa.cluster import cluster

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +10,8 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, natural, positive
-from emu.cli.output import ProgressLine, print_json, table
-from emu.cli.status import CONTRADICTED, DONE, INTERRUPTED
+from emu.cli.output import ProgressLine, print_json, say_interrupted, table
+from emu.cli.status import CONTRADICTED, DONE
 from emu.errors import UsageError
 from emu.isa.site import Release, parse_release
 from emu.kernel.variants import choose_variant
@@ -58,8 +57,7 @@ def transparent(options: argparse.Namespace) -> int:
     line.done()
     show(setting, Outcome(rows, tally, findings, pool.deaths), options)
     if tally.interrupted:
-        print(f"trapline: interrupted: {tally.compared.total()} encodings are compared", file=sys.stderr)
-        return INTERRUPTED
+        return say_interrupted(f"{tally.compared.total()} encodings are compared")
     return status(bool(findings), options.expect)
 
 
