@@ -36,7 +36,7 @@ def on_boundary(site: Site) -> bool:
     True too where there is no symbol, or text on the way that cannot be read. The walk starts at the nearest symbol
     since 9e68bd803fac (6.18); before, at the symbol that the user named.
     """
-    addr = site.addr if site.symbol is None else site.symbol if site.reached is None else site.reached
+    addr = site.walk_from
     while addr < site.addr:
         insn = site.read(addr, 2)
         if insn is None:

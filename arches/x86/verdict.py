@@ -83,7 +83,7 @@ def _since(release: Release | None, first: Release) -> bool:
 
 
 def _can_probe(site: Site, insn: X86Insn | None, release: Release | None) -> Decision | None:
-    refusal = None if site.symbol is None else _walk(site, site.symbol, release)
+    refusal = _walk(site, release)
     if refusal is not None:
         return _reject("boundary", refusal, "EILSEQ")
     if insn is None:
@@ -95,9 +95,9 @@ def _can_probe(site: Site, insn: X86Insn | None, release: Release | None) -> Dec
     return _refused_by(find_rule("can_probe", insn, release))
 
 
-def _walk(site: Site, symbol: int, release: Release | None) -> str | None:
+def _walk(site: Site, release: Release | None) -> str | None:
     """Why the address is no boundary: decode from the symbol's start until it is reached exactly."""
-    at = last = symbol if site.reached is None else site.reached
+    at = last = site.walk_from
     while at < site.addr:
         insn = decode_fields(_window(site.read, at), 0, release)
         if insn is None:

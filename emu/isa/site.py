@@ -54,6 +54,13 @@ class Site:
     raw: Callable[[int, int], bytes | None] = _nothing
     reached: int | None = None
 
+    @property
+    def walk_from(self) -> int:
+        """Where a walk to `addr`, an instruction at a time, may begin."""
+        if self.symbol is None:
+            return self.addr
+        return self.symbol if self.reached is None else self.reached
+
 
 @dataclass(frozen=True)
 class Decision:
