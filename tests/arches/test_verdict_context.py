@@ -117,6 +117,9 @@ JR_RA, ADDIU, LL, BLEZC = 0x03E00008, 0x24420001, 0xC0820000, 0x58020003
         (JR_RA, ADDIU, (), "delay_slot"),
         (ADDIU, ADDIU, (), "other"),
         (JR_RA, LL, (), "ll"),  # LL and SC come first
+        (JR_RA, 0xD0820000, (), "lld"),
+        (JR_RA, 0xE0820000, (), "sc"),
+        (JR_RA, 0xF0820000, (), "scd"),
         (ADDIU, BLEZC, ("r6",), "pop26"),
         (JR_RA, BLEZC, ("r6",), "delay_slot"),  # and Release 6 last
         (BLEZC, ADDIU, ("r6",), "delay_slot"),  # a compact branch has none, and the kernel does not know
@@ -169,6 +172,16 @@ def test_riscv_the_words_own_refusal_is_another_errno():
     site = Site((0x00100073).to_bytes(4, "little"), START)
     decision = arches.riscv.verdict.decide(site, None)
     assert (decision.rule, decision.errno) == ("system", "EINVAL")
+
+
+@pytest.mark.parametrize("release", [(5, 15), (6, 2), (6, 3), (6, 4), (6, 12), None])
+def test_riscv_c_jal(release):
+    """RV32 refuses it always; on RV64 the halfword is c.addiw, which was refused until the kernel looked at XLEN."""
+    insn = (0x2001).to_bytes(2, "little")
+    old = release is not None and release < (6, 3)
+    for features, refused in ((frozenset({"rv32"}), True), (frozenset(), old)):
+        decision = arches.riscv.verdict.decide(Site(insn, START, features=features), release)
+        assert (decision.verdict is Verdict.REJECT) is refused
 
 
 def test_riscv_routines_by_release():
