@@ -7,6 +7,7 @@ from dataclasses import replace
 from arches.x86 import isa, kprobes, poke, traps
 from arches.x86.breaks import INT3, may_change_live
 from arches.x86.emulate import ACTIONS, FIXED
+from arches.x86.encodings import encodings
 from arches.x86.opcodes import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
 from arches.x86.verdict import SLOT_SIZE, decide, decide_fixed
@@ -66,6 +67,7 @@ ARCH = Arch(
     parse_word=isa.parse_word,
     kprobe_break=lambda insn: INT3,
     memory_operands=isa.memory_operands,
+    encodings=encodings,
     relocations=RELOCATIONS,
     stand_ins=STAND_INS,
     port=Port(

@@ -12,14 +12,14 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, positive
+from emu.cli.encoding_sweep import sweep_all
 from emu.cli.opcode_command import add_rules
 from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import DONE
-from emu.errors import UsageError
 from emu.isa.cluster import cluster
 from emu.isa.opcode import known_features
 from emu.isa.rules import Rule
-from emu.isa.site import parse_release
+from emu.isa.site import Release, parse_release
 from emu.isa.sweep import Executors, SweepJob, SweepReport, processes, sweep, sweep_halfwords
 from emu.isa.wordmap import Difference
 
@@ -41,7 +41,9 @@ def add(commands: Commands) -> None:
 
 def sweep_words(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
-    job = job_of(options, arch)
+    if arch.rules is None:
+        return sweep_all(options, arch, releases_of(options))
+    job = SweepJob(arch.rules, releases_of(options), known_features(arch, options.feature), actions=True)
     line = ProgressLine(f"sweep {arch.name}")
     with workers(options) as executors:
         report = sweep(job, executors, lambda done, of: line.show(f"{done} of {of} words", done / of), options.resume)
@@ -57,15 +59,10 @@ def sweep_words(options: argparse.Namespace) -> int:
     return say_interrupted(f"{report.words} of {job.words} words are counted")
 
 
-def job_of(options: argparse.Namespace, arch: arches.AnyArch) -> SweepJob:
-    """What is asked; UsageError for an architecture whose instructions are not words."""
-    if arch.rules is None:
-        raise UsageError(f"sweep {arch.name}: its instructions are not words; expected another architecture")
+def releases_of(options: argparse.Namespace) -> tuple[Release | None] | tuple[Release | None, Release | None]:
+    """What is asked about: one release, or the older and the later one."""
     first = parse_release(options.version) if options.version is not None else None
-    releases: Any = (first,)
-    if options.against is not None:
-        releases = (first, parse_release(options.against))
-    return SweepJob(arch.rules, releases, known_features(arch, options.feature), actions=True)
+    return (first,) if options.against is None else (first, parse_release(options.against))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -70,7 +70,8 @@ class Arch(Generic[PortT]):
     under the rules of a release, None for the newest. `word(insn)` shows bytes as the architecture writes
     words; `parse_word(text)` reads them back (DecodeError). `memory_operands(insn, addr)` are the data accesses of
     one step; `has_delay_slot(insn)`: the next instruction is executed in the same step. `rules` are the rows
-    behind `decide`, where instructions are words. `aliases` are other names that users give the architecture.
+    behind `decide`, where instructions are words; elsewhere `encodings` lists one instruction for everything that they
+    can tell apart. `aliases` are other names that users give the architecture.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Arch(Generic[PortT]):
     memory_operands: Callable[[bytes, int], tuple[MemoryOperand, ...]]
     port: PortT
     rules: RuleTable | None = None
+    encodings: Callable[[], Iterable[bytes]] | None = None
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
     relative_extable: bool = True  # see emu.machine.extable

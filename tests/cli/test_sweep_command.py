@@ -1,6 +1,7 @@
 """`trapline sweep`: sums that the masks themselves give, and the facts' exhaustive counts."""
 
 import json
+import re
 
 import pytest
 
@@ -45,12 +46,38 @@ def test_csky_refuses_nothing(capsys):
     assert sum(report["halfwords"].values()) == 0xC000  # a first halfword below 0xc000 is a whole instruction
 
 
-def test_x86_is_refused_in_one_line(capsys):
-    assert main(["sweep", "x86"]) == 2
-    assert (
-        capsys.readouterr().err
-        == "trapline: sweep x86: its instructions are not words; expected another architecture\n"
-    )
+def test_x86_opcodes(capsys):
+    """INT and UD are refused since 6.9; both counts are of the whole list."""
+    report = swept(capsys, "x86", "--version", "6.1", "--against", "6.9", "--list", "100000")
+    assert report["complete"] and sum(report["rows"].values()) == sum(report["verdicts"].values()) == report["words"]
+    assert report["words"] > 50_000
+    assert report["differing"] == len(report["differences"])
+    found = {one["words"]: (one["old"], one["new"]) for one in report["differences"]}
+    assert {word for word in found if len(word) == 2} == {"ce", "f1"}  # cc was refused before
+    assert {"0f0b", "cd00", "66f1", "0fb9c0", "0fff"} <= set(found)
+    # call *reg returned to the wrong place until 6.8
+    assert {new for _, new in found.values()} == {"ud0", "ud1", "ud2", "int", "int1", "into", "call_reg"}
+
+
+def test_x86_interrupted(capsys, monkeypatch):
+    def interrupt(n, of):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emu.cli.encoding_sweep.ProgressLine.show", lambda *_: interrupt(0, 0))
+    assert main(["sweep", "x86", "--json"]) == 130
+    output, message = capsys.readouterr()
+    report = json.loads(output)
+    assert (report["words"], report["complete"]) == (1024, False)
+    assert "interrupted: 1024 of " in message
+
+
+def test_x86_for_people(capsys):
+    assert main(["sweep", "x86", "--version", "5.12", "--against", "5.13", "--list", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.fullmatch(r"\d+ encodings: reject \d+, simulate \d+, step \d+", line) for line in lines)
+    assert any(re.fullmatch(r"iret +reject +\d+", line) for line in lines)
+    assert main(["sweep", "x86", "--resume", "x"]) == 2
+    assert capsys.readouterr().err.endswith("expected no --cluster and no --resume\n")
 
 
 def test_an_interrupted_sweep_prints_what_it_has(capsys, monkeypatch):
