@@ -3,6 +3,7 @@
 Words: all of 16 bits, and of 32 bits every row's edges, near misses and random ones. Is each an instruction, is its
 text the same, and does the other's text assemble to the word again. Texts: the same ones, of every row and every
 alias, to both assemblers. Differences that are known are counted by their reason; any other is a disagreement.
+Execution: the newest kernel's simulation routines, on random words from random states, against Unicorn.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from arches.riscv.asm import assemble, table
-from arches.riscv.isa import DECODER
+from arches.riscv.isa import DECODER, REGISTERS, make_cpu
+from arches.riscv.simulate import ACTIONS, FIXED
+from arches.riscv.verdict import RULES
 from emu.errors import DecodeError, EncodeError
 from emu.isa import capstone_text
+from emu.isa.rules import Rule
 from tools.check_common import Comparison, edge_words, normal, report, sample_words
+from tools.in_place import InPlace
 
 LLVM_MC = "llvm-mc-19"
 TARGET = ("--triple=riscv64", "-mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zihintpause", "-M", "no-aliases")
@@ -62,16 +67,17 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="check_tables riscv", description=__doc__)
     parser.add_argument("--words", type=int, default=50_000, help="words of 32 bits (default %(default)s)")
     parser.add_argument("--texts", type=int, default=10, help="texts for each row and alias (default %(default)s)")
+    parser.add_argument("--execute", type=int, default=5_000, help="instructions to execute (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of what is random (default %(default)s)")
     options = parser.parse_args(arguments)
     agreed = True
-    for comparison in check(options.words, options.texts, options.seed):
+    for comparison in check(options.words, options.texts, options.execute, options.seed):
         print(report(comparison), flush=True)
         agreed = agreed and not comparison.disagreements
     return 0 if agreed else 1
 
 
-def check(words: int, texts: int, seed: int) -> Iterator[Comparison]:
+def check(words: int, texts: int, execute: int, seed: int) -> Iterator[Comparison]:
     """The comparisons, one by one; nothing is compared where a number is 0."""
     if words:
         for tool in (LLVM, CAPSTONE):
@@ -79,6 +85,48 @@ def check(words: int, texts: int, seed: int) -> Iterator[Comparison]:
             yield compare_words(tool, 4, four_byte_words(words, seed))
     if texts:
         yield compare_texts(texts, seed)
+    if execute:
+        yield compare_execution(execute, seed)
+
+
+# Execution
+
+TEXT, TEXT_SIZE, REACH = 0x40_0000_0000, 0x1000, 0x100  # REACH: bytes from an instruction to either end of text
+UNDEFINED_BRANCH = "branches with funct3 2 and 3 are no instructions, and never move the pc"
+BIT_0 = "c.jr and c.jalr leave bit 0 of their target"
+
+
+def compare_execution(count: int, seed: int) -> Comparison:
+    """`count` instructions, as many of each row that the newest kernel simulates."""
+    place = InPlace(make_cpu, REGISTERS, TEXT, TEXT_SIZE, seed)
+    rules = [rule for rule in RULES.in_force(None) if rule.action is not None]
+    result = Comparison("executed, and simulated as the newest kernel does")
+    for number in range(count):
+        _execute(result, place, rules[number % len(rules)])
+    return result
+
+
+def _execute(result: Comparison, place: InPlace, rule: Rule) -> None:
+    place.addr = TEXT + place.random.randrange(REACH, TEXT_SIZE - REACH, 2)
+    word = rule.value | place.random.getrandbits(32) & ~rule.mask
+    insn = word.to_bytes(4, "little")[: 4 if word & 3 == 3 else 2]
+    if RULES.decide(word, None).name != rule.name:  # c.jr and c.jalr of x0
+        return
+    result.compared += 1
+    if rule.name == "branch" and word >> 13 & 3 == 1:
+        result.explained[UNDEFINED_BRANCH] += 1
+        return
+    state, action = place.random_state(), rule.action or ""
+    difference = place.difference(ACTIONS[action], word, insn, state)
+    if difference is None:
+        return
+    if action in FIXED and place.difference(FIXED[action], word, insn, state) is None:
+        result.explained[BIT_0] += 1
+    else:
+        result.disagree(f"{rule.name}: {difference}")
+
+
+# Words and texts
 
 
 @dataclass(frozen=True)

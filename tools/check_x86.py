@@ -3,6 +3,8 @@
 Three questions for each string of bytes: is it an instruction, how long is it, and, where all three agree, does the
 kprobe classification fit the mnemonic that LLVM prints. Strings are table examples and plain random bytes. LLVM is
 `llvm-mc` for an object with one symbol for each string, and `llvm-objdump`, which starts afresh at each symbol.
+Execution: what the variant `fixed` emulates, on the bench of `trapline transparent`, against Unicorn in place; what
+Linux emulates otherwise is in tests/scenarios/test_transparent.py.
 """
 
 from __future__ import annotations
@@ -16,14 +18,19 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import arches
 from arches.x86.examples import examples, opcode_rows
 from arches.x86.opcodes import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
+from arches.x86.rules import rules
 from arches.x86.verdict import decide
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
 from emu.isa.site import Site, Verdict
+from emu.transparent.bench import Bench
+from emu.transparent.search import Quota, Search
 
 ASSEMBLERS = ("llvm-mc-19", "llvm-mc")
 DISASSEMBLERS = ("llvm-objdump-19", "llvm-objdump")
@@ -264,21 +271,36 @@ def compare(count: int, seed: int, report: Callable[[str], None]) -> Counter[str
     return counts
 
 
+def compare_execution(count: int, seed: int, report: Callable[[str], None]) -> tuple[int, int]:
+    """How many instructions were executed both ways, and kinds of difference; `report` gets a line for each."""
+    arch = arches.load("x86")
+    search = Search(Bench(arch, arch.port.variants["fixed"], arches.examples(arch)))
+    rows = sorted({f"kprobes:{rule.name}" for rule in rules() if rule.decision == "simulate"})
+    tally = search.run([Quota(row, -(-count // len(rows)), seed) for row in rows])
+    for group in tally.groups.values():
+        report(f"executed: {group.case.insn.hex()}: {group.difference}")
+    return tally.compared.total(), len(tally.groups)
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="check_tables.py x86", description="x86-64 decoding against Capstone and LLVM"
     )
     parser.add_argument("--count", type=int, default=200_000, help="strings to compare (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random strings (default %(default)s)")
+    parser.add_argument("--execute", type=int, default=1_000, help="instructions to execute (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of what is random (default %(default)s)")
     arguments = parser.parse_args(argv)
     if not find_tool(ASSEMBLERS) or not find_tool(DISASSEMBLERS):
         print("check_x86: needs llvm-mc and llvm-objdump (Debian: llvm-19)", file=sys.stderr)
         return 2
-    counts = compare(arguments.count, arguments.seed, lambda line: print(line, file=sys.stderr))
+    complain = partial(print, file=sys.stderr)
+    counts = compare(arguments.count, arguments.seed, complain)
     for name, count in counts.most_common():
         why = next((difference.why for difference in KNOWN if difference.name == name), "")
         print(f"{count:9}  {name or 'UNEXPLAINED':16}  {why}")
-    return 1 if counts[""] else 0
+    executed, differing = compare_execution(arguments.execute, arguments.seed, complain)
+    print(f"{executed:9}  executed, and emulated by the variant `fixed`: {differing} kinds of difference")
+    return 1 if counts[""] or differing else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,21 @@ def test_both_assemblers_make_the_same_of_a_text() -> None:
     assert result.compared > 2_000
 
 
+def test_routines_do_what_the_instructions_do() -> None:
+    result = check_riscv.compare_execution(3_000, seed=2)
+    assert result.examples == []
+    assert result.compared > 2_900
+    assert set(result.explained) == {check_riscv.BIT_0, check_riscv.UNDEFINED_BRANCH}
+
+
+def test_a_wrong_routine_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {**check_riscv.ACTIONS, "simulate_auipc": check_riscv.ACTIONS["simulate_jal"]}
+    monkeypatch.setattr(check_riscv, "ACTIONS", wrong)
+    result = check_riscv.compare_execution(300, seed=2)
+    assert result.disagreements > 0
+    assert all(example.startswith("auipc: ") for example in result.examples)
+
+
 WRONG = {
     "a swapped operand": ("sub", "0100000 rs1:5 rs2:5 000 rd:5 0110011"),
     "a missing row": ("sub", None),

@@ -42,6 +42,12 @@ def test_against_capstone_and_llvm(check_x86):
     assert counts["same"] > 5000
 
 
+def test_what_is_emulated_does_what_the_engine_does(check_x86):
+    complaints = []
+    executed, differing = check_x86.compare_execution(200, 3, complaints.append)
+    assert executed >= 150 and differing == 0 and complaints == []
+
+
 def test_a_wrong_length_is_unexplained(check_x86):
     case = check_x86.Case(bytes.fromhex("4889e5"), decode(bytes.fromhex("4889e5")), 3, 3, "movq\t%rsp, %rbp")
     assert check_x86.judge(case) == "same"
