@@ -33,6 +33,9 @@ TOOLS: Mapping[str, Texts] = {"LLVM 19": LLVM.texts, "Capstone 5": lambda words:
 BASE, SIZE, REACH = 0x40_0000_0000, 0x40_0000, 1 << 20  # literals reach 1 MiB to both sides
 
 
+FULL = ("--words", "10000000", "--execute", "1000000")
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 if all that was compared agrees, 1 if not."""
     parser = argparse.ArgumentParser(prog="check_tables arm64", description=__doc__)

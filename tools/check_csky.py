@@ -173,6 +173,9 @@ def check(tools: Binutils, words: int, per_row: int, seed: int) -> list[Comparis
     return [halfwords, rows, lines, others]
 
 
+FULL = ("--words", "10000000")
+
+
 def main(argv: list[str] | None = None) -> int:
     """0 if everything agrees, 1 if not, 2 if there is no binutils."""
     parser = argparse.ArgumentParser(prog="check_tables csky", description="Compare the C-SKY table with GNU binutils.")

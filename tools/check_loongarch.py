@@ -38,6 +38,9 @@ LEFT_OUT = {
 Disassemble = Callable[[list[int]], list[str | None]]
 
 
+FULL = ("--words", "10000000", "--execute", "1000000")
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 if all that was compared agrees, 1 if not."""
     parser = argparse.ArgumentParser(prog="check_tables loongarch", description=__doc__)

@@ -95,6 +95,9 @@ OCTEON = Cpu(
 CPUS = (MIPS32R2, MIPS32R6, OCTEON)
 
 
+FULL = ("--words", "10000000", "--execute", "1000000")
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 if all that was compared agrees, 1 if not."""
     parser = argparse.ArgumentParser(prog="check_tables mips", description=__doc__)

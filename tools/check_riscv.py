@@ -62,6 +62,9 @@ CAPSTONE_KNOWN = (
 )
 
 
+FULL = ("--words", "10000000", "--execute", "1000000")
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 if all that was compared agrees, 1 if not."""
     parser = argparse.ArgumentParser(prog="check_tables riscv", description=__doc__)

@@ -1,10 +1,11 @@
 """Compare our instruction tables with the tools that know the ISA; exit status 1 if something disagrees.
 
-    python -m tools.check_tables loongarch                      a slice of some seconds
-    python -m tools.check_tables loongarch --words 10000000 --execute 1000000
-    python -m tools.check_tables ARCH --help                    what there is for an architecture
+    python -m tools.check_tables loongarch              a slice of some seconds
+    python -m tools.check_tables loongarch --full       ten million words, a million instructions: minutes to hours
+    python -m tools.check_tables ARCH --help            what there is for an architecture
 
-Each architecture's comparisons are in `tools/check_<arch>.py`, which has a `main` with options of its own.
+Each architecture's comparisons are in `tools/check_<arch>.py`, which has a `main` with options of its own; `FULL` is
+what `--full` stands for.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def main(arguments: list[str]) -> int:
         print(wanted if not arguments else f"{arguments[0]!r}: {wanted}", file=sys.stderr)
         return 2
     checker = importlib.import_module(f"tools.check_{arguments[0]}")
-    return int(checker.main(arguments[1:]))
+    options = [option for option in arguments[1:] if option != "--full"]
+    if len(options) < len(arguments) - 1:
+        options = [*checker.FULL, *options]
+    return int(checker.main(options))
 
 
 if __name__ == "__main__":

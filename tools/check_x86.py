@@ -282,6 +282,9 @@ def compare_execution(count: int, seed: int, report: Callable[[str], None]) -> t
     return tally.compared.total(), len(tally.groups)
 
 
+FULL = ("--count", "10000000", "--execute", "100000")
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="check_tables.py x86", description="x86-64 decoding against Capstone and LLVM"
