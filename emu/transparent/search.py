@@ -32,6 +32,7 @@ NO_LENGTH = "no length: the kernel would step what no disassembler takes for an 
 UNSTABLE = "unstable: a difference that did not show again from the same state"
 LETHAL = "lethal: the engine did not survive it"
 OWN_TEXT = "its own text: it reads the breakpoint in its own place"
+INTO_SLOT = "its own slot: it goes to where the kernel has its copy"
 NO_ENCODING = "no encoding: every word of the row belongs to another one, or is no instruction"
 
 
@@ -273,7 +274,15 @@ class Search:
         if ainsn.simulate is not None and end is not None and end.kind == TrapKind.ILLEGAL.value:
             return UNDEFINED
         found = self.compare.first(case, plain, probed, ainsn)
-        return OWN_TEXT if found is not None and self._touches_itself(case) else found
+        if found is None:
+            return None
+        if self._is_in_slot(plain.first.pc):
+            return INTO_SLOT
+        return OWN_TEXT if self._touches_itself(case) else found
+
+    def _is_in_slot(self, pc: int) -> bool:
+        slot = self.bench.probe.ainsn.slot
+        return slot is not None and slot <= pc < slot + self.bench.arch.port.slot_size
 
     def _touches_itself(self, case: Case) -> bool:
         """Whether it reads or writes the text that its own breakpoint is in."""

@@ -16,7 +16,7 @@ from emu.transparent.bench import Bench, drive
 from emu.transparent.case import Case, format_case, nonzero_runs, parse_case
 from emu.transparent.compare import Difference
 from emu.transparent.examples import ExampleRow, Limit, choose, random_word
-from emu.transparent.search import OWN_TEXT, UNSTABLE, Quota, Search, merged, search
+from emu.transparent.search import INTO_SLOT, OWN_TEXT, UNSTABLE, Quota, Search, merged, search
 
 ARCHS = arches.names()
 
@@ -540,6 +540,16 @@ def test_reading_its_own_breakpoint_is_no_difference(searches):
     """`ldr x0, .` reads the word that the probe has replaced."""
     case = parse_case("word=0x58000000 at=0x80213000", arches.load("arm64"))
     assert searches("arm64").difference(case) == OWN_TEXT
+
+
+def test_going_to_its_own_slot_is_no_difference(searches):
+    """`b 0x8020100c`, where the break behind the copy of its delay slot is."""
+    searching = searches("mips", "fixed")
+    case = parse_case("word=0x1000b802 at=0x80213000 next=0x25080001", arches.load("mips"))
+    searching.bench.open(case)
+    assert searching.bench.probe.ainsn.slot == 0x80201008
+    searching.bench.close()
+    assert searching.difference(case) == INTO_SLOT
 
 
 def test_faults_and_traps_are_the_same_in_the_slot(searches):
