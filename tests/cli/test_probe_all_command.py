@@ -9,6 +9,8 @@ import pytest
 
 from emu.cli import main
 from emu.cli.output import ProgressLine
+from emu.machine.guest_call import Caller
+from emu.scenarios.probe_all import ProbeAll
 
 MASK = 0xFFFF_FFFF
 ARCHES = ("arm64", "riscv", "x86", "loongarch", "mips")
@@ -241,6 +243,38 @@ def test_people_get_a_table(capsys):
     assert lines[2].split() == ["leaf_add+0x0", "0x91001400", "add", "x0,", "x0,", "#5", "1", "1", "1"]
     assert lines[-2] == "leaf_add: 2 instructions executed, result 0xa; 2 of 2 instructions probed"
     assert lines[-1] == "the same with and without probes"
+
+
+@pytest.mark.parametrize("wrong", [-1, 1])
+@pytest.mark.parametrize("probes", ["alone", "together"])
+def test_a_hit_too_few_or_too_many_is_found(probe_all, monkeypatch, probes, wrong):
+    real = ProbeAll._call
+
+    def call(self, kernel, registered, address, report):
+        hits = real(self, kernel, registered, address, report)
+        if (probes == "alone") == (address is not None):
+            hits.update({probe.where: wrong for probe in registered})
+        return hits
+
+    monkeypatch.setattr(ProbeAll, "_call", call)
+    report = probe_all("firmware/arm64.elf", "leaf_add", "5", "--arch", "arm64", status=1)
+    found = [(one["what"], one["probes"], one["found"]) for one in report["differences"]]
+    assert found == [("hits", probes, str(1 + wrong))] * 2
+
+
+def test_registers_that_end_otherwise_are_named(probe_all, monkeypatch):
+    """Nobody promised them: it is no difference."""
+    real, calls = Caller.finish, []
+
+    def finish(self, trace):
+        calls.append(real(self, trace))
+        if len(calls) == 3:
+            calls[-1].registers["x5"] += 1
+        return calls[-1]
+
+    monkeypatch.setattr(Caller, "finish", finish)
+    report = probe_all("firmware/arm64.elf", "leaf_add", "5", "--arch", "arm64")
+    assert report["registers"] == ["x5"]
 
 
 def test_after_an_interrupt_there_is_what_was_tried(capsys, monkeypatch):

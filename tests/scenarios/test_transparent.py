@@ -621,6 +621,19 @@ def test_what_the_kernel_counts_is_compared(searches, kind, wrong):
     bench.close()
 
 
+@pytest.mark.parametrize("other", [{"pc": A["riscv"] + 4}, {"kind": "illegal"}])
+def test_another_end_is_a_difference(searches, other):
+    """A load that faults in place, and somewhere else, or otherwise, under the probe."""
+    searching = searches("riscv", "fixed")
+    bench, case = searching.bench, parse_case("word=0x0005b503 at=0x80213000 x11=0x1000", arches.load("riscv"))
+    bench.open(case)
+    plain, probed = bench.in_place(case), bench.under_probe(case)
+    moved = replace(probed, first=replace(probed.first, end=replace(probed.first.end, **other)))
+    assert searching.compare.first(case, plain, probed, bench.probe.ainsn) is None
+    assert searching.compare.first(case, plain, moved, bench.probe.ainsn).what == "end"
+    bench.close()
+
+
 def test_hits_and_post_handlers_are_counted(searches):
     bench = searches("x86", "fixed").bench
     for number, at in enumerate(bench.layout.sites):
