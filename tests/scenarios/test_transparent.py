@@ -665,6 +665,23 @@ def test_a_limit_is_counted_with_its_reason(searches):
     assert tally.skipped["all: no reason"] == tally.tried.total() > 0
 
 
+def test_what_does_not_show_again_is_no_finding():
+    """The first execution under a probe has a register wrong, and none after it."""
+    arch = arches.load("riscv")
+    searching = Search(Bench(arch, chosen("riscv", "fixed"), arches.examples(arch)))
+    right, calls = searching.bench.under_probe, []
+
+    def under_probe(case):
+        calls.append(right(case))
+        first = calls[0].first
+        wrong = replace(calls[0], first=replace(first, values=(first.values[0] + 1, *first.values[1:])))
+        return wrong if len(calls) == 1 else calls[-1]
+
+    searching.bench.under_probe = under_probe
+    tally = run(searching, ["insns.decode:add"], encodings=5)
+    assert (dict(tally.groups), tally.skipped[UNSTABLE]) == ({}, 1)
+
+
 def test_same_seed_same_cases(searches):
     searching = searches("loongarch")
     one, other = (run(searching, ["pcaddu18i"], encodings=20, seed=5) for _ in range(2))
