@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ["emu.errors", "emu.bits", "emu.isa", "emu.explore", "emu.machine", "emu.kernel", "emu.scenarios", "emu.cli"]
 MAY_IMPORT = {
     "emu.errors": set(),
     "emu.bits": set(),
-    "emu.isa": {"emu.errors", "emu.bits"},
+    "emu.workers": set(),
+    "emu.isa": {"emu.errors", "emu.bits", "emu.workers"},
     "emu.explore": {"emu.errors", "emu.bits"},
     "emu.machine": {"emu.errors", "emu.bits", "emu.isa"},
     "emu.kernel": {"emu.errors", "emu.bits", "emu.isa", "emu.machine", "emu.explore"},
-    "emu.scenarios": {"emu.errors", "emu.bits", "emu.isa", "emu.machine", "emu.explore", "emu.kernel", "arches"},
 }
+BELOW_SCENARIOS = {*MAY_IMPORT, "arches"}
+MAY_IMPORT |= {"emu.scenarios": BELOW_SCENARIOS, "emu.transparent": BELOW_SCENARIOS}
+LAYERS = [*MAY_IMPORT, "emu.cli"]
 LIBRARIES = ("unicorn", "capstone", "keystone", "elftools", "numpy", "distributed", "dask")
 ARCH_NAMES = {"arm64", "aarch64", "mips", "riscv", "loongarch", "csky", "x86"}
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
-from emu.cli.status import BAD_INPUT, DONE, INTERRUPTED
+from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED
 from emu.errors import TraplineError
+from emu.workers import interrupts_held
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status (see `emu.cli.status`)."""
+    said: list[tuple[Any, type[Warning], str, int]] = []
     try:
-        with warnings.catch_warnings(record=True) as seen:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, category, file, line, *_: said.append(
+                (message, category, file, line)
+            )
             status = run(arguments)
-        for one in seen if status != BAD_INPUT else ():  # else they are of what was under way, and one line says why
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+            if status not in COMPLETE:
+                gc.collect()  # what was under way is gone, and that it was not awaited is said here
+        for warning in said if status in COMPLETE else ():
+            warnings.warn_explicit(*warning)
         return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; not an error
@@ -28,13 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: Sequence[str] | None) -> int:
+    """One command; what is wrong with its input is one line."""
     try:
-        from emu.cli.options import parser  # not above: it takes a moment, in which ^C must not show a traceback
+        with interrupts_held():  # libraries do not take a ^C while they are imported
+            from emu.cli.interrupts import interrupts_between_hooks
+            from emu.cli.options import parser
 
-        options = parser().parse_args(arguments)
-        status: int = options.run(options)
-        sys.stdout.flush()
-        return status
+        with interrupts_between_hooks():
+            options = parser().parse_args(arguments)
+            status: int = options.run(options)
+            sys.stdout.flush()
+            return status
     except TraplineError as error:
         print(f"trapline: {error}", file=sys.stderr)
         return BAD_INPUT

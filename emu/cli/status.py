@@ -6,3 +6,4 @@ DONE = 0
 CONTRADICTED = 1  # a verdict is not what --expect says
 BAD_INPUT = 2  # or bad usage
 INTERRUPTED = 130  # ^C; what was done by then is printed
+COMPLETE = (DONE, CONTRADICTED)  # nothing was left half-way

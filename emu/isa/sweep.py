@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +25,7 @@ from emu.isa.rules import RuleTable
 from emu.isa.site import Release
 from emu.isa.sweep_journal import ChunkResult, Journal
 from emu.isa.wordmap import BLOCK, BLOCKS, Comparison, Difference, WordMap, as_words
+from emu.workers import Spawning
 
 FRUITLESS_ROUNDS = 3  # rounds in which no chunk at all was finished, before giving up
 Executors = Callable[[], Executor]
@@ -142,13 +142,11 @@ def sweep_halfwords(job: SweepJob, halfwords: Iterable[int]) -> tuple[dict[str, 
 
 def processes(count: int) -> Executors:
     """Executors of `count` processes on this machine; spawned, because a fork copies locks that threads hold."""
-    spawn = multiprocessing.get_context("spawn")
-    return lambda: ProcessPoolExecutor(count, spawn, initializer=_follow_the_parent)
+    return lambda: ProcessPoolExecutor(count, Spawning(), initializer=_follow_the_parent)
 
 
 def _follow_the_parent() -> None:
-    """Leave interrupts to it, and end when it does: workers of a parent that was killed would wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End when it does: workers of a parent that was killed would wait for ever."""
     Thread(target=_end_with_the_parent, daemon=True).start()
 
 

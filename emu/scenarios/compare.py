@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -12,6 +11,7 @@ import arches
 from emu.errors import UsageError
 from emu.scenarios.cells import Cell, Settings, explore_cell
 from emu.scenarios.lab import NotApplicable
+from emu.workers import Forking
 
 Told = Callable[[int, int], None]
 """Called with how many cells are done and how many there are."""
@@ -82,7 +82,7 @@ def _in_processes(
     cells: Sequence[Settings], bound: int | None, limit: int | None, workers: int
 ) -> Iterator[Cell | None]:
     others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, Forking())
     futures = [pool.submit(_explore, settings, bound, limit) for settings in cells]
     try:
         yield from (future.result() for future in as_completed(futures))
@@ -93,11 +93,6 @@ def _in_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    """A terminal's ^C goes to every process; only the parent has something to say."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _explore(settings: Settings, bound: int | None, limit: int | None) -> Cell | None:

@@ -22,6 +22,7 @@ from typing import Any
 from emu.errors import GuestError, TraplineError
 from emu.transparent.case import Case
 from emu.transparent.search import Finding, Group, Quota, Replay, Search, Tally
+from emu.workers import interrupts_held
 
 MakeSearch = Callable[[], Search]
 LAST_CASE = 1 << 16  # bytes, for a pickled case behind its size: most are the buffer's
@@ -150,11 +151,8 @@ class Worker:
         self.connection, theirs = Pipe()
         self._last = RawArray(c_char, LAST_CASE)
         self._process = Process(target=serve, args=(self._make, theirs, self._last), daemon=True)
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a terminal's ^C is the parent's only
-        try:
+        with interrupts_held():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
 
     def ask(self, number: int, job: Job) -> None:
