@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from arches.loongarch import semantics, semantics_memory, semantics_system
+from arches.loongarch import semantics, semantics_arithmetic, semantics_bits, semantics_memory, semantics_system
 from emu.errors import DecodeError
 from emu.isa.arch import RegisterFile
 from emu.isa.table import OperandKind, PcRelative, RegisterName, Table
@@ -58,9 +58,11 @@ TABLE = Table.parse(
 PRMD_PIE = 1 << 2
 _CRMD_RUNNING = 0xB4  # PLV0, interrupts on, paging on, accesses coherent and cached: as Linux sets it
 
+_MODULES = (semantics, semantics_arithmetic, semantics_bits, semantics_memory, semantics_system)
+
 SPEC = InterpSpec(
     table=TABLE,
-    semantics=semantics_of(TABLE, vars(semantics) | vars(semantics_memory) | vars(semantics_system)),
+    semantics=semantics_of(TABLE, {name: value for module in _MODULES for name, value in vars(module).items()}),
     registers=REGISTERS,
     reset={"prmd": PRMD_PIE, "crmd": _CRMD_RUNNING, "fcc": 0, "counter": 0},
     flag_bits={f"fcc{n}": ("fcc", n) for n in range(8)},
