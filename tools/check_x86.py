@@ -30,7 +30,8 @@ from arches.x86.verdict import decide
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
 from emu.isa.site import Site, Verdict
 from emu.transparent.bench import Bench
-from emu.transparent.search import Quota, Search
+from emu.transparent.search import Search
+from emu.transparent.tally import Quota
 
 ASSEMBLERS = ("llvm-mc-19", "llvm-mc")
 DISASSEMBLERS = ("llvm-objdump-19", "llvm-objdump")

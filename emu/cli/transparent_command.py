@@ -19,7 +19,8 @@ from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
 from emu.transparent.processes import Death, Pool
-from emu.transparent.search import Finding, Search, Tally, merged, search, text_of_bytes
+from emu.transparent.search import Search, search, text_of_bytes
+from emu.transparent.tally import Finding, Tally, merged
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000

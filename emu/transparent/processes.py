@@ -21,7 +21,9 @@ from typing import Any
 
 from emu.errors import GuestError, TraplineError
 from emu.transparent.case import Case
-from emu.transparent.search import Finding, Group, Quota, Replay, Search, Tally
+from emu.transparent.replay import Replay
+from emu.transparent.search import Search
+from emu.transparent.tally import Finding, Group, Quota, Tally
 from emu.workers import interrupts_held
 
 MakeSearch = Callable[[], Search]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,17 +14,18 @@ from emu.isa.arch import Arch
 from emu.isa.opcode import text_of
 from emu.isa.site import Decision
 from emu.machine.cpu import TrapKind
-from emu.transparent.bench import Bench, Result, Seen
+from emu.transparent.bench import Bench
 from emu.transparent.case import Case, format_case
 from emu.transparent.compare import Comparison, Difference
 from emu.transparent.examples import ExampleRow
+from emu.transparent.replay import Replay, side_by_side
 from emu.transparent.shrink import shrink
 from emu.transparent.states import States
+from emu.transparent.tally import Finding, Group, Quota, Tally
 
 STATES = 2  # of each encoding
 THEN = 0.4  # how often a second probed instruction follows
 HOPELESS = 12  # tries of a row of which none could be compared
-MANY = 4  # rules of one routine with the same kind of difference
 TRIES = 8  # for each encoding that is wanted
 
 UNDEFINED = "undefined: the CPU here knows no such instruction, and the kernel simulates it"
@@ -34,147 +35,6 @@ LETHAL = "lethal: the engine did not survive it"
 OWN_TEXT = "its own text: it reads the breakpoint in its own place"
 INTO_SLOT = "its own slot: it goes to where the kernel has its copy"
 NO_ENCODING = "no encoding: every word of the row belongs to another one, or is no instruction"
-
-
-@dataclass(frozen=True)
-class Quota:
-    """How many encodings of one row, and from which random numbers; `round` goes on where a round before ended."""
-
-    row: str
-    encodings: int
-    seed: int
-    round: int = 0
-
-
-@dataclass
-class Group:
-    """Differences of one kind under one rule of the kernel, with instructions of one size: the first of them."""
-
-    rule: str
-    action: str | None
-    size: int
-    why: str
-    case: Case
-    difference: Difference
-    rows: Counter[str] = field(default_factory=Counter)
-    rules: tuple[str, ...] = ()
-
-    def add(self, other: Group) -> None:
-        """Of two examples one whose value is off by the way to the slot is better: that says most of why."""
-        if other.difference.relative and not self.difference.relative:
-            self.case, self.difference = other.case, other.difference
-        self.rows.update(other.rows)
-
-
-Key = tuple[str, int, str]
-"""Rule, size, kind of difference."""
-
-
-@dataclass
-class Tally:
-    """What was tried: by row the encodings compared and refused; by reason those skipped; what differed, by group."""
-
-    compared: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    tried: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-    groups: dict[Key, Group] = field(default_factory=dict)
-    interrupted: bool = False
-
-    def add(self, other: Tally) -> None:
-        for name in ("compared", "refused", "tried", "skipped"):
-            getattr(self, name).update(getattr(other, name))
-        for key, group in other.groups.items():
-            if key in self.groups:
-                self.groups[key].add(group)
-            else:
-                self.groups[key] = group
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A group as it is reported: with its case shrunk, and what that shows."""
-
-    group: Group
-    case: str
-    word: str
-    text: str
-    difference: str
-
-    def json(self) -> dict[str, Any]:
-        group = self.group
-        return {
-            "word": self.word,
-            "text": self.text,
-            "rules": list(group.rules),
-            "action": group.action,
-            "kind": group.difference.kind,
-            "difference": self.difference,
-            "why": group.why,
-            "case": self.case,
-            "count": group.rows.total(),
-            "rows": dict(group.rows.most_common()),
-        }
-
-
-def merged(groups: Iterable[Group]) -> list[Group]:
-    """The groups, with those of many rules that one routine simulates, of the same kind, as one: it is the routine's.
-
-    Its example is that of the rule with most of them.
-    """
-    by_routine: dict[tuple[str, str], list[Group]] = {}
-    for group in groups:
-        name = group.action or f"{group.rule}/{group.size}"
-        by_routine.setdefault((name, group.difference.kind), []).append(group)
-    found: list[Group] = []
-    for together in by_routine.values():
-        together.sort(key=lambda group: -group.rows.total())
-        if len(together) < MANY:
-            found += [replace(group, rules=(group.rule,)) for group in together]
-            continue
-        rows = sum((group.rows for group in together), Counter[str]())
-        found.append(replace(together[0], rows=rows, rules=tuple(group.rule for group in together)))
-    return sorted(found, key=lambda group: (group.rules, group.size, group.difference.kind))
-
-
-@dataclass(frozen=True)
-class Replay:
-    """One case: the kernel's verdict, rows of (what, in place, under the probe), and what follows from them."""
-
-    verdict: str
-    why: str
-    lines: list[tuple[str, str, str]]
-    conclusion: str
-    differs: bool
-
-    def json(self) -> dict[str, Any]:
-        results = [{"what": what, "in_place": here, "probed": there} for what, here, there in self.lines]
-        said = {"verdict": self.verdict, "why": self.why, "results": results}
-        return {**said, "differs": self.differs, "difference": self.conclusion}
-
-
-def side_by_side(bench: Bench, plain: Result, probed: Result) -> list[tuple[str, str, str]]:
-    """The registers that are not zero on both sides, the pc, memory that differs, hits and misses."""
-    lines = _both(bench, "", plain.first, probed.first)
-    lines.append(("hits, nmissed", "1, 0", f"{probed.hits}, {probed.missed}"))
-    if plain.then is not None and probed.then is not None:
-        lines += _both(bench, "then ", plain.then, probed.then)
-        lines.append(("then hits, nmissed", "1, 0", f"{probed.then_hits}, {probed.then_missed}"))
-    return lines
-
-
-def _both(bench: Bench, prefix: str, plain: Seen, probed: Seen) -> list[tuple[str, str, str]]:
-    lines = [(f"{prefix}pc", f"{plain.pc:#x}", f"{probed.pc:#x}")]
-    if plain.end is not None or probed.end is not None:
-        lines.append((f"{prefix}end", str(plain.end or "completes"), str(probed.end or "completes")))
-    registers = zip(bench.names, plain.values, probed.values, strict=True)
-    lines += [(prefix + name, f"{here:#x}", f"{there:#x}") for name, here, there in registers if here or there]
-    size = bench.arch.registers.bits // 8
-    for at in range(0, len(plain.memory), size):
-        here, there = plain.memory[at : at + size], probed.memory[at : at + size]
-        if here != there:
-            lines.append((f"{prefix}[{bench.layout.buffer + at:#x}]", here.hex(), there.hex()))
-    return lines
 
 
 class Search:

@@ -16,7 +16,8 @@ from emu.transparent.bench import Bench, drive
 from emu.transparent.case import Case, format_case, nonzero_runs, parse_case
 from emu.transparent.compare import Difference
 from emu.transparent.examples import ExampleRow, Limit, choose, random_word
-from emu.transparent.search import INTO_SLOT, OWN_TEXT, UNSTABLE, Quota, Search, merged, search
+from emu.transparent.search import INTO_SLOT, OWN_TEXT, UNSTABLE, Search, search
+from emu.transparent.tally import Quota, merged
 
 ARCHS = arches.names()
 
@@ -735,7 +736,7 @@ def test_random_words_often_have_the_same_field_twice():
 def test_merging_groups_of_one_routine():
     from collections import Counter
 
-    from emu.transparent.search import Group
+    from emu.transparent.tally import Group
 
     def group(rule, count, action="act"):
         difference = Difference("pc", "pc", "0x0", "0x1")

@@ -15,7 +15,8 @@ from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench
 from emu.transparent.case import parse_case
 from emu.transparent.processes import Pool
-from emu.transparent.search import LETHAL, Quota, Search
+from emu.transparent.search import LETHAL, Search
+from emu.transparent.tally import Quota
 
 QUOTAS = [Quota(f"insns.decode:{name}", 12, 1) for name in ("pcaddu18i", "add.d", "xor", "ertn")]
 CASE = "word=0x1fffffe4 at=0x9000000000213000"
