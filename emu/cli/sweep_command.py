@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,7 @@ def workers(options: argparse.Namespace) -> Iterator[Executors | None]:
         with cluster(options.cluster) as executors:
             yield executors
     else:
-        with nullcontext():
-            yield processes(options.jobs) if options.jobs > 1 else None
+        yield processes(options.jobs) if options.jobs > 1 else None
 
 
 def halfwords(arch: arches.AnyArch, job: SweepJob) -> tuple[dict[str, int], Differing]:

@@ -19,8 +19,8 @@ from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
 from emu.transparent.processes import Death, Pool
-from emu.transparent.search import Search, search, text_of_bytes
-from emu.transparent.tally import Finding, Tally, merged
+from emu.transparent.search import Search, finding_of, search, text_of_bytes
+from emu.transparent.tally import Finding, Key, Tally, merged
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000
@@ -54,7 +54,7 @@ def transparent(options: argparse.Namespace) -> int:
     told = lambda done: line.show(f"{done} of {options.count} encodings", done / options.count)  # noqa: E731
     with Pool(partial(make_search, setting), options.jobs) as pool:
         tally = search(rows, options.count, options.seed, pool.run, told)
-        findings = pool.findings(merged(tally.groups.values()))
+        findings = shrunk(setting, tally, pool)
     line.done()
     show(setting, Outcome(rows, tally, findings, pool.deaths), options)
     if tally.interrupted:
@@ -67,6 +67,20 @@ def status(found: bool, expected: str | None) -> int:
 
 
 # The search
+
+
+def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
+    """What differed, with the cases shrunk; those that a ^C comes before are as they were found."""
+    groups, arch = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting[0])
+    found: dict[Key, Finding] = {}
+    try:
+        for finding in pool.findings(list(groups.values())):
+            found[finding.group.key] = finding
+    except KeyboardInterrupt:
+        tally.interrupted = True
+    return [
+        found.get(key) or finding_of(arch, group, group.case, str(group.difference)) for key, group in groups.items()
+    ]
 
 
 def make_search(setting: Setting) -> Search:

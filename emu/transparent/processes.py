@@ -10,7 +10,7 @@ import pickle
 import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_char
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -68,8 +68,9 @@ class Pool:
         """The tallies in the order of the quotas; after a ^C those that there are, then KeyboardInterrupt."""
         return self._map("tally", quotas)
 
-    def findings(self, groups: Iterable[Group]) -> list[Finding]:
-        return list(self._map("finding", list(groups)))
+    def findings(self, groups: Sequence[Group]) -> Iterator[Finding]:
+        """The groups with their cases shrunk; after a ^C those that were begun, then KeyboardInterrupt."""
+        return self._map("finding", groups)
 
     def replay(self, case: Case) -> Replay:
         """GuestError if the engine does not survive it."""

@@ -187,24 +187,21 @@ class Search:
         decision = self.decision(case)
         size = len(case.insn) if len(self.bench.arch.insn_sizes) == 2 else 0
         group = Group(decision.rule, decision.action, size, decision.why, case, found, Counter({label: 1}))
-        key = decision.rule, size, found.kind
-        if key in tally.groups:
-            tally.groups[key].add(group)
+        if group.key in tally.groups:
+            tally.groups[group.key].add(group)
         else:
-            tally.groups[key] = group
+            tally.groups[group.key] = group
 
     def finding(self, group: Group) -> Finding:
         """A group with its case shrunk."""
-        arch, smallest = self.bench.arch, self.shrunk(group.case, group.difference)
-        shown = str(self.difference(smallest))
-        word = arch.word(smallest.insn)
-        return Finding(group, format_case(smallest, arch), word, text_of_bytes(arch, smallest.insn, smallest.at), shown)
+        smallest = self.shrunk(group.case, group.difference)
+        return finding_of(self.bench.arch, group, smallest, str(self.difference(smallest)))
 
     def shrunk(self, case: Case, wanted: Difference) -> Case:
-        """The smallest case found that has a difference of the same kind."""
+        """The smallest case found that has a difference of the same kind; `stopped` ends that early."""
 
         def shows(smaller: Case) -> bool:
-            found = self.difference(smaller)
+            found = None if self.stopped() else self.difference(smaller)
             if not isinstance(found, Difference):
                 return False
             return (found.kind, found.relative) == (wanted.kind, wanted.relative)
@@ -214,6 +211,12 @@ class Search:
     def decision(self, case: Case) -> Decision:
         bench = self.bench
         return bench.kernel.decide(bench.kernel.site(case.at))
+
+
+def finding_of(arch: Arch[Any], group: Group, case: Case, difference: str) -> Finding:
+    """A group as it is reported, with one of its cases and what that shows."""
+    text = text_of_bytes(arch, case.insn, case.at)
+    return Finding(group, format_case(case, arch), arch.word(case.insn), text, difference)
 
 
 def text_of_bytes(arch: Arch[Any], insn: bytes, addr: int) -> str:

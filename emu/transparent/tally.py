@@ -23,6 +23,10 @@ class Quota:
     round: int = 0
 
 
+Key = tuple[str, int, str]
+"""Rule, size, kind of difference."""
+
+
 @dataclass
 class Group:
     """Differences of one kind under one rule of the kernel, with instructions of one size: the first of them."""
@@ -36,15 +40,15 @@ class Group:
     rows: Counter[str] = field(default_factory=Counter)
     rules: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> Key:
+        return self.rule, self.size, self.difference.kind
+
     def add(self, other: Group) -> None:
         """Of two examples one whose value is off by the way to the slot is better: that says most of why."""
         if other.difference.relative and not self.difference.relative:
             self.case, self.difference = other.case, other.difference
         self.rows.update(other.rows)
-
-
-Key = tuple[str, int, str]
-"""Rule, size, kind of difference."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from emu.cli import main
+from emu.transparent.processes import Pool
 
 PCADDU18I = "word=0x1fffffe4 at=0x9000000000213000"
 TOP = {"schema", "arch", "version", "variant", "encodings", "rows", "rows_covered", "rows_not_covered", "refused"}
@@ -196,3 +197,28 @@ def test_help_has_an_example(capsys):
     with pytest.raises(SystemExit):
         main(["transparent", "--help"])
     assert "trapline transparent mips --row beql" in capsys.readouterr().out
+
+
+def test_what_was_not_shrunk_when_an_interrupt_came_is_there_as_it_was_found(capsys, monkeypatch):
+    """One of two kinds is shrunk by then."""
+    real = Pool.findings
+
+    def findings(pool, groups):
+        yield next(real(pool, groups))
+        raise KeyboardInterrupt
+
+    search = ("transparent", "loongarch", "--count", "120", "--json")
+    rows = ("--row", "insns.decode:pcaddu18i", "--row", "insns.decode:ertn")
+    assert main([*search, *rows]) == 0
+    whole = json.loads(capsys.readouterr().out)["differences"]
+    monkeypatch.setattr(Pool, "findings", findings)
+    assert main([*search, *rows]) == 130
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert err.startswith("trapline: interrupted: ")
+    assert found["complete"] is False
+    assert [one["kind"] for one in found["differences"]] == [one["kind"] for one in whole]
+    first, second = found["differences"]
+    assert first == whole[0]
+    assert len(second["case"]) > len(whole[1]["case"])
+    assert main(["transparent", "loongarch", "--case", second["case"], "--expect", "some"]) == 0

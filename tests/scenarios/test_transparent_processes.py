@@ -96,7 +96,7 @@ def test_an_engine_that_dies_costs_the_case_and_nothing_else(pool):
 def test_shrinking_goes_around_what_is_lethal(pool):
     dying = pool(dies_of_large_a0)
     groups = [group for tally in dying.run(QUOTAS) for group in tally.groups.values()]
-    findings = dying.findings(groups)
+    findings = list(dying.findings(groups))
     assert {finding.group.rule for finding in findings} == {"pcaddu18i", "other"}
     assert all("r4=0xc" not in finding.case for finding in findings)
 
@@ -143,7 +143,7 @@ def test_after_an_interrupt_each_process_gives_what_it_has(pool):
             found.append(next(tallies))
     assert [list(tally.tried) for tally in found] == [[quota.row] for quota in long[:2]]
     assert 0 < found[1].tried.total() < 1000
-    [finding] = slowly.findings(found[0].groups.values())
+    [finding] = slowly.findings(list(found[0].groups.values()))
     assert finding.word.startswith("0x1e")
 
 
@@ -153,4 +153,15 @@ def test_an_answer_that_nobody_took_is_not_taken_for_the_next(pool):
     tallies = slowly.run([QUOTAS[0], Quota(QUOTAS[1].row, 100_000, 1)])
     groups = next(tallies).groups.values()
     tallies.close()
-    assert len(slowly.findings(groups)) == 1
+    assert len(list(slowly.findings(list(groups)))) == 1
+
+
+def test_shrinking_ends_where_it_is_told_to():
+    search = make()
+    (group,) = search.tally(QUOTAS[0]).groups.values()
+    shortest, tries = search.shrunk(group.case, group.difference), []
+    search.stopped = lambda: len(tries) >= 3 or tries.append(0) is not None
+    cut_short = search.shrunk(group.case, group.difference)
+    assert len(tries) == 3
+    assert len(shortest.regs) < len(cut_short.regs) <= len(group.case.regs)
+    assert search.difference(cut_short).kind == group.difference.kind
