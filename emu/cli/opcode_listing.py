@@ -6,9 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import arches
-from emu.cli.output import ProgressLine, table
+from emu.cli.output import ProgressLine, say_interrupted, table
+from emu.cli.status import DONE
 from emu.errors import UsageError
 from emu.isa.opcode import known_features
 from emu.isa.site import parse_release
@@ -30,11 +32,8 @@ def list_elf(options: argparse.Namespace) -> int:
     features = known_features(arch, options.feature)
     listing = Listing(arch, image, release, features, relocatable=module is not None)
     lines = with_progress(listing, listing.lines(options.symbol))
-    if options.json:
-        print_json_lines(arch.name, options, listing, lines)
-    else:
-        print_lines(listing, lines)
-    return 0
+    whole = print_json_lines(arch.name, options, listing, lines) if options.json else print_lines(listing, lines)
+    return DONE if whole else say_interrupted(f"{listing.summary.json()['instructions']} instructions are listed")
 
 
 def with_progress(listing: Listing, lines: Iterator[Line]) -> Iterator[Line]:
@@ -47,27 +46,33 @@ def with_progress(listing: Listing, lines: Iterator[Line]) -> Iterator[Line]:
     progress.done()
 
 
-def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> None:
-    """One object, without having it all in memory."""
+def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> bool:
+    """One object, without having it all in memory; whether no ^C cut it short."""
     head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.version}
     print(json.dumps(head)[:-1] + ', "instructions": [')
-    separator = " "
-    for line in lines:
-        print(separator + json.dumps(line.json()))
-        separator = ","
-    print(f'], "summary": {json.dumps(listing.summary.json())}}}')
+    separator, whole = " ", False
+    with suppress(KeyboardInterrupt):
+        for line in lines:
+            print(separator + json.dumps(line.json()))
+            separator = ","
+        whole = True
+    print(f'], "complete": {json.dumps(whole)}, "summary": {json.dumps(listing.summary.json())}}}')
+    return whole
 
 
-def print_lines(listing: Listing, lines: Iterator[Line]) -> None:
-    """Each function under its name, as disassemblers have it."""
-    heading = None
-    for line in lines:
-        if heading != (line.section.name, line.symbol):
-            heading = line.section.name, line.symbol
-            print(f"\n{line.symbol.name if line.symbol else line.section.name}: ({line.section.name})")
-        opcode = line.opcode
-        print(f"{line.address:>12x}  {opcode.word:22} {opcode.text:40} {opcode.verdict:8}  {opcode.why}".rstrip())
+def print_lines(listing: Listing, lines: Iterator[Line]) -> bool:
+    """Each function under its name, as disassemblers have it; whether no ^C cut it short."""
+    heading, whole = None, False
+    with suppress(KeyboardInterrupt):
+        for line in lines:
+            if heading != (line.section.name, line.symbol):
+                heading = line.section.name, line.symbol
+                print(f"\n{line.symbol.name if line.symbol else line.section.name}: ({line.section.name})")
+            opcode = line.opcode
+            print(f"{line.address:>12x}  {opcode.word:22} {opcode.text:40} {opcode.verdict:8}  {opcode.why}".rstrip())
+        whole = True
     print_summary(listing)
+    return whole
 
 
 def print_summary(listing: Listing) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from itertools import islice
 
 import pytest
 
@@ -14,6 +15,7 @@ import arches
 from emu.cli import main
 from emu.kernel.kernel import Config, Kernel
 from emu.machine.image import load_image
+from emu.machine.listing import Listing
 from emu.machine.machine import Machine
 
 ARCHES = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
@@ -192,6 +194,25 @@ def test_people_get_functions_and_a_summary(capsys):
     assert lines[1] == "probe_delay: (.text)"
     assert re.match(r" +[0-9a-f]+  0x[0-9a-f]{8} +\S.* (step|simulate|reject) +\S", lines[2])
     assert any(re.fullmatch(r"\d+ instructions: \d+ may be probed \(.*\), \d+ are refused", line) for line in lines)
+
+
+def test_an_interrupted_listing_is_whole_json_and_has_a_summary(capsys, monkeypatch):
+    real = Listing.lines
+
+    def lines(listing, symbol):
+        yield from islice(real(listing, symbol), 5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Listing, "lines", lines)
+    call = ["opcode", "riscv", "--elf", "firmware/riscv.elf"]
+    assert main([*call, "--json"]) == 130
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    check_summary(found)
+    assert (found["complete"], len(found["instructions"])) == (False, 5)
+    assert err == "trapline: interrupted: 5 instructions are listed\n"
+    assert main(call) == 130
+    assert "\n5 instructions: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
