@@ -52,12 +52,17 @@ def word(insn: bytes) -> str:
 
 
 def parse_word(text: str) -> bytes:
-    """The bytes of one instruction written as `word` does; DecodeError."""
+    """The bytes of one instruction written as `word` does; DecodeError.
+
+    One of 32 bits may be as binutils writes it, its first halfword first, where it can be nothing else.
+    """
     match = re.fullmatch(r"(?:0[xX])?([0-9a-fA-F]{1,8})", text.strip())
     if match is None:
         raise DecodeError(f"word {text!r}: expected hexadecimal digits such as 0x6c03 or 0x7000d801")
     value = int(match[1], 16)
     size = halfword_size(value & 0xFFFF)
+    if size == 2 and halfword_size(value >> 16) == 4:
+        value, size = value >> 16 | (value & 0xFFFF) << 16, 4
     if size == 2 and value > 0xFFFF:
         raise DecodeError(f"word {text!r}: halfword {value & 0xFFFF:#06x} is 16-bit, expected 4 digits")
     if size == 4 and len(match[1]) <= 4:

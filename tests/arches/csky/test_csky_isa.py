@@ -510,6 +510,20 @@ def test_words_are_the_kernels(text, data):
     assert isa.word(bytes.fromhex(data) + b"\xff") == "0x" + text.removeprefix("0x")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0xd8017000", "0x7000d801"),
+        ("c4004820", "0x4820c400"),
+        ("0xeac00013", "0x0013eac0"),
+        ("0xc000e000", "0xc000e000"),
+    ],
+)
+def test_words_as_binutils_writes_them(text, shown):
+    """The last one could be either, and is the kernel's: bsr, and not what binutils would have there."""
+    assert isa.word(isa.parse_word(text)) == shown
+
+
 @pytest.mark.parametrize("text", ["", "0x", "0xd801", "0x12346c03", "0x123456789", "r1", "d801 7000", "-1"])
 def test_bad_words(text):
     with pytest.raises(DecodeError, match="word"):
