@@ -10,7 +10,7 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
 * An exception can leave state that only the next step shows: `Outcome.stale`.
 * MIPS: a load or store in a delay slot that misses the engine's TLB leaves the branch pending after the step, and the
   next instruction would be a delay slot too: `UnicornSpec.leaves_pending`.
-* Some undefined words abort the process, or print to standard output: `unicorn_guard`.
+* Some words abort the process, or print to standard output: `unicorn_guard`.
 * A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
   here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
 
@@ -94,7 +94,7 @@ class UnicornCpu:
         self._spec = spec
         self._engine = _open(spec)
         self._handle = self._engine._uch
-        self._lethal: set[int] = set()
+        self._lethal: dict[int, TrapKind] = {}
         self._map()
         if spec.clear_reservation:
             _map_scratch(self._engine, spec, memory)
@@ -276,7 +276,7 @@ class UnicornCpu:
         if pc & self._misaligned:
             return Trap(TrapKind.UNALIGNED, pc)
         if pc in self._lethal:
-            return Trap(TrapKind.ILLEGAL, pc)
+            return Trap(self._lethal[pc], pc)
         error = self._start(self._handle, pc, self._until, 0, 1)
         if self._engine._hook_exception is not None:
             self._raise_from_hook()

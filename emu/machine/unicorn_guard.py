@@ -1,4 +1,5 @@
-"""Words that kill the engine: Unicorn 2.1.4 aborts the whole process while it translates some undefined ones.
+"""Words that kill the engine: Unicorn 2.1.4 aborts the whole process while it translates some undefined ones, or after
+it has executed some others.
 
 It translates ahead of the pc, so that a lethal word must not be in the engine's memory at all: with a
 `substitute`, the engine gets a copy of the view where an ordinary undefined word is in its place (in text that
@@ -12,6 +13,7 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from emu.machine.cpu import TrapKind
 from emu.machine.text_view import TextView
 
 
@@ -19,19 +21,22 @@ from emu.machine.text_view import TextView
 class Guard:
     """`find(text)` gives the offsets of lethal instructions in text, which begins at a multiple of `alignment`.
 
-    `reach` is how many bytes around a change must be searched again.
+    `reach` is how many bytes around a change must be searched again. `kind(insn)` is the trap that a step onto such an
+    instruction gives.
     """
 
     find: Callable[[bytes], list[int]]
     alignment: int
     reach: int = 0
     substitute: bytes = b""
+    kind: Callable[[bytes], TrapKind] = lambda insn: TrapKind.ILLEGAL
 
 
 class EngineText:
-    """What the engine has instead of a view; `lethal` are the addresses found so far, shared by a CPU's texts."""
+    """What the engine has instead of a view; `lethal` are the addresses found so far, with the trap that a step onto
+    them gives, shared by a CPU's texts."""
 
-    def __init__(self, view: TextView, guard: Guard, lethal: set[int]) -> None:
+    def __init__(self, view: TextView, guard: Guard, lethal: dict[int, TrapKind]) -> None:
         self._view = view
         self._guard = guard
         self._lethal = lethal
@@ -47,10 +52,10 @@ class EngineText:
         if not self._view.region.writable:
             self._bytes[low:high] = self._view.bytes[low:high]
         text = bytes(self._bytes[low:high])
-        if self._lethal:
-            self._lethal.difference_update(range(base + low, base + high))
+        for addr in [addr for addr in self._lethal if base + low <= addr < base + high]:
+            del self._lethal[addr]
         for found in guard.find(text):
-            self._lethal.add(base + low + found)
+            self._lethal[base + low + found] = guard.kind(text[found:])
             at = low + found
             self._bytes[at : at + len(guard.substitute)] = guard.substitute
 

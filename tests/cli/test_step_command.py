@@ -300,6 +300,17 @@ def test_mips_words_that_the_engine_prints_for(slot, mem):
     assert json.loads(done.stdout)["trap"] == {"kind": "illegal", "pc": at + 4 * slot}
 
 
+@pytest.mark.parametrize("word", ["0x42000018", "0x43ffffd8"])
+def test_eret_of_mips_does_not_end_the_process(word):
+    """There is nothing to return from; with the engine's own, what comes next would kill it."""
+    command = [sys.executable, "-m", "emu.cli", "step", "mips", "-"]
+    lines = "".join(json.dumps({"word": one, "at": 0x10000}) + "\n" for one in (word, "0x24020001", word))
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    first, second, third = map(json.loads, done.stdout.splitlines())
+    assert first == third == {"regs": {}, "mem": {}, "pc": 0x10000, "trap": {"kind": "other", "pc": 0x10000}}
+    assert second["regs"] == {"r2": 1}
+
+
 TOP = [("arm64", "0xd2800020", "0xd2800040", "x0"), ("riscv", "0x00100513", "0x00200513", "x10")]
 TOP += [("loongarch", "0x02c00404", "0x02c00804", "r4")]
 

@@ -757,6 +757,7 @@ def test_x86_flags() -> None:
 
 LETHAL = {
     "mips pmon": (MIPS, words(0x000001C5)),  # prints
+    "mips eret": (MIPS, words(0x42000018)),  # dies of what comes after it
     "arm64 fp16": (ARM64, words(0x4ED01EDF)),
     "arm64 fp16, u": (ARM64, words(0x2EF87B0F)),
     "x86 lock bts": (X86, bytes.fromhex("f00fabc0")),
@@ -766,20 +767,21 @@ LETHAL = {
 
 def lethal_child(program: Program, code: bytes) -> None:
     size = len(program.nop)
+    kind = TrapKind.OTHER if code == LETHAL["mips eret"][1] else TrapKind.ILLEGAL
     cpu, memory = boot(program, program.nop + code if program is not X86 else code)
     if program is not X86:  # translated ahead of the pc
         assert cpu.step() is None
     at = cpu.pc
-    assert cpu.step() == Trap(TrapKind.ILLEGAL, at)
+    assert cpu.step() == Trap(kind, at)
     assert cpu.fetched(at, len(code)) == code
     state = cpu.snapshot()
     patch(cpu, memory, at, program.nop * (len(code) // size))
     assert cpu.step() is None
     cpu.restore(state)
-    assert cpu.step() == Trap(TrapKind.ILLEGAL, at)
+    assert cpu.step() == Trap(kind, at)
     patch(cpu, memory, at + 0x100, code)
     cpu.pc = at + 0x100
-    assert cpu.step() == Trap(TrapKind.ILLEGAL, at + 0x100)
+    assert cpu.step() == Trap(kind, at + 0x100)
 
 
 @pytest.mark.parametrize(("program", "code"), LETHAL.values(), ids=LETHAL)
