@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Fault, Trap
+from emu.machine.memory import PAGE
 from emu.machine.unicorn_guard import Guard
 
 Fetch = Callable[[int, int], bytes]
@@ -85,11 +86,13 @@ class UnicornSpec:
 def plain_fault(stop: EngineStop) -> Outcome:
     """A memory error outside of delay slots; fault must be set.
 
-    When a fetch from elsewhere than `start` fails, the step's own instruction was executed, and the next
-    step, which begins there, will fail by itself.
+    When a fetch elsewhere than at `start` fails, the step's own instruction was executed, and the next step will fail
+    by itself. The engine fetches ahead: from where a jump goes up to where memory ends, if an instruction lies across
+    that.
     """
     assert stop.fault is not None
     access, address = stop.fault
-    if access == "fetch" and stop.pc == address != stop.start:
+    ahead = address % PAGE == 0 and address - PAGE <= stop.pc < address
+    if access == "fetch" and stop.pc != stop.start and (stop.pc == address or ahead):
         return Outcome(None, stop.pc)
     return Outcome(Fault(access, address, stop.start), stop.start)

@@ -18,7 +18,7 @@ from arches.riscv import isa as riscv
 from arches.x86 import isa as x86
 from emu.errors import MemoryAccessError, UsageError
 from emu.machine.cpu import Cpu, Fault, Halt, Limit, Stop, Trap, TrapKind
-from emu.machine.memory import Memory
+from emu.machine.memory import PAGE, Memory
 
 TEXT, DATA, SIZE = 0x10000, 0x40000, 0x4000
 UNMAPPED = 0x90000
@@ -795,3 +795,22 @@ def test_words_that_abort_the_engine(program: Program, code: bytes) -> None:
             os._exit(1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "jump", "target", "begins"),
+    [(RISCV, "6f00e07f", 0x7FE, "3305"), (X86, "e9fa070000", 0x7FF, "48")],
+    ids=["riscv", "x86"],
+)
+def test_a_jump_to_an_instruction_that_memory_ends_in(program: Program, jump: str, target: int, begins: str) -> None:
+    """The jump is executed; what it leads to cannot be fetched."""
+    memory = Memory()
+    memory.add("text", 0x10000, PAGE, executable=True)
+    at = 0x10800
+    memory.write(at, bytes.fromhex(jump))
+    memory.write(at + target, bytes.fromhex(begins))
+    cpu = program.make_cpu(0, memory)
+    cpu.pc = at
+    assert cpu.step() is None
+    assert cpu.pc == at + target
+    assert cpu.step() == Fault("fetch", 0x11000, at + target)
