@@ -7,18 +7,38 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+FLOORS = (  # each imports only what stands before it; those on one floor do not know each other
+    ("emu.errors", "emu.bits"),
+    ("emu.explore", "emu.parallel"),
+    ("emu.blame",),
+    ("emu.isa",),
+    ("emu.elf",),
+    ("emu.machine",),
+    ("emu.verdict",),
+    ("emu.kernel",),
+    ("emu.arch",),
+    ("arches",),
+    ("emu.lab", "emu.transparent"),
+    ("emu.scenarios",),
+    ("emu.report",),
+    ("emu.cli", "emu.api"),
+)
+LAYERS = [name for floor in FLOORS for name in floor]
 MAY_IMPORT = {
-    "emu.errors": set(),
-    "emu.bits": set(),
-    "emu.workers": set(),
-    "emu.isa": {"emu.errors", "emu.bits", "emu.workers"},
-    "emu.explore": {"emu.errors", "emu.bits"},
-    "emu.machine": {"emu.errors", "emu.bits", "emu.isa"},
-    "emu.kernel": {"emu.errors", "emu.bits", "emu.isa", "emu.machine", "emu.explore"},
+    name: {below for lower in FLOORS[:number] for below in lower}
+    for number, floor in enumerate(FLOORS)
+    for name in floor
 }
-BELOW_SCENARIOS = {*MAY_IMPORT, "arches"}
-MAY_IMPORT |= {"emu.scenarios": BELOW_SCENARIOS, "emu.transparent": BELOW_SCENARIOS}
-LAYERS = [*MAY_IMPORT, "emu.cli"]
+STILL_UPWARD: set[tuple[str, str]] = {  # arrows that go with the contracts' split; to be emptied
+    ("emu.elf", "emu.machine"),
+    ("emu.isa", "emu.verdict"),
+    ("emu.machine", "emu.verdict"),
+    ("emu.lab", "emu.scenarios"),
+    ("emu.report", "emu.cli"),
+    ("emu.parallel", "emu.machine"),
+    ("emu.parallel", "emu.verdict"),
+    ("arches", "emu.transparent"),
+}
 LIBRARIES = ("unicorn", "capstone", "keystone", "elftools", "numpy", "distributed", "dask")
 ARCH_NAMES = {"arm64", "aarch64", "mips", "riscv", "loongarch", "csky", "x86"}
 
@@ -49,10 +69,11 @@ def module_of(path):
 @pytest.mark.parametrize("path", sources("emu"), ids=str)
 def test_each_layer_imports_only_what_stands_before_it(path):
     own = layer(module_of(path))
-    if own in (None, "emu.cli"):
+    if own is None:
         return
     used = {layer(name) for name in imports(path)} - {None, own}
-    assert used <= MAY_IMPORT[own]
+    upward = {(own, name) for name in used - MAY_IMPORT[own]}
+    assert upward <= STILL_UPWARD
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -15,11 +15,11 @@ from itertools import count
 
 import arches
 from emu.cli.arguments import positive
-from emu.cli.output import table
 from emu.explore.search import explore
-from emu.isa.sweep import SweepJob, sweep
+from emu.lab.cells import Settings
 from emu.machine.cpu import Cpu
-from emu.scenarios.cells import Settings
+from emu.report.text import table
+from emu.verdict.sweep import SweepJob, sweep
 from tools.bench_interp import prepared
 
 LOOP = 20_000  # turns at a time

@@ -18,8 +18,8 @@ from arches.arm64.lethal import find
 from arches.arm64.simulate import ACTIONS, FIXED
 from arches.arm64.verdict import EXCLUSIVE, RULES
 from emu.isa.capstone_text import disassemble_words
-from emu.isa.rules import Rule, RuleTable, periods
-from emu.isa.site import Release
+from emu.verdict.rules import Rule, RuleTable, periods
+from emu.verdict.site import Release
 from tools import llvm_mc
 from tools.arm64_meanings import EXCLUSIVE as EXCLUSIVE_MEANINGS
 from tools.arm64_meanings import KPROBES, TEXTS

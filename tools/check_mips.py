@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from arches.mips.branches import is_branch
 from arches.mips.verdict import RULES
 from emu.isa.capstone_text import Decoder, disassemble_words
-from emu.isa.rules import Rule, RuleTable
-from emu.isa.site import Verdict
+from emu.verdict.rules import Rule, RuleTable
+from emu.verdict.site import Verdict
 from tools import llvm_mc, mips_meanings
 from tools.check_common import Comparison, report
 from tools.execute_mips import compare_execution

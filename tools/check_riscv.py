@@ -23,7 +23,7 @@ from arches.riscv.simulate import ACTIONS, FIXED
 from arches.riscv.verdict import RULES
 from emu.errors import DecodeError, EncodeError
 from emu.isa import capstone_text
-from emu.isa.rules import Rule
+from emu.verdict.rules import Rule
 from tools.check_common import Comparison, edge_words, normal, report, sample_words
 from tools.in_place import InPlace
 

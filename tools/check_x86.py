@@ -4,7 +4,7 @@ Three questions for each string of bytes: is it an instruction, how long is it, 
 kprobe classification fit the mnemonic that LLVM prints. Strings are table examples and plain random bytes. LLVM is
 `llvm-mc` for an object with one symbol for each string, and `llvm-objdump`, which starts afresh at each symbol.
 Execution: what the variant `fixed` emulates, on the bench of `trapline transparent`, against Unicorn in place; what
-Linux emulates otherwise is in tests/scenarios/test_transparent.py.
+Linux emulates otherwise is in tests/transparent/test_transparent.py.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from arches.x86.opcodes import MAX_INSN_LENGTH, decode_fields, shape_of, split_p
 from arches.x86.rules import rules
 from arches.x86.verdict import decide
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
-from emu.isa.site import Site, Verdict
 from emu.transparent.bench import Bench
 from emu.transparent.search import Search
 from emu.transparent.tally import Quota
+from emu.verdict.site import Site, Verdict
 
 ASSEMBLERS = ("llvm-mc-19", "llvm-mc")
 DISASSEMBLERS = ("llvm-objdump-19", "llvm-objdump")

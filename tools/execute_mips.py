@@ -12,9 +12,9 @@ from arches.mips.isa import REGISTERS, make_cpu
 from arches.mips.simulate import ACTIONS, BC1, COP1, FIXED
 from arches.mips.verdict import RULES
 from emu.bits import field
-from emu.isa.rules import Rule
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
+from emu.verdict.rules import Rule
 from tools.check_common import Comparison
 from tools.in_place import InPlace, Simulate
 

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emu.isa.rules import WORD_BITS, Rule, RuleTable
-from emu.isa.site import Release
-from emu.isa.wordmap import WordMap, as_words
+from emu.verdict.rules import WORD_BITS, Rule, RuleTable
+from emu.verdict.site import Release
+from emu.verdict.wordmap import WordMap, as_words
 from tools.check_common import BATCH, SHOWN, Comparison
 
 UNKNOWN = -1  # in place of an entry's number: the disassembler knows no such instruction

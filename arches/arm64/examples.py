@@ -12,9 +12,9 @@ from arches.arm64.lethal import is_lethal
 from arches.arm64.verdict import RULES
 from emu.bits import field
 from emu.errors import DecodeError
-from emu.isa.site import Release
 from emu.isa.table import Row, parse_rows
 from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
+from emu.verdict.site import Release
 
 MRS, TIMER, PMU = 0xD53, 14, 9  # bits 31:20; CRn of the generic timer's registers and the performance monitors'
 DC_ZVA, DC_ZVA_MASK, DC_LINE = 0xD50B7420, 0xFFFFFFE0, 64

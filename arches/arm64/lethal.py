@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from emu.bits import field
-from emu.machine.unicorn_guard import Guard
+from emu.machine.unicorn.guard import Guard
 
 UDF = bytes(4)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from emu.machine.fixups import data, direct, distance, insn, nothing
-from emu.machine.relocatable import Fix, Fixup
+from emu.elf.fixups import data, direct, distance, insn, nothing
+from emu.elf.module import Fix, Fixup
 
 PAGE = ~0xFFF
 ADR = ((20, 2, 5), (1, 0, 29))

@@ -11,9 +11,9 @@ from arches.csky.table import halfword_size
 from arches.csky.verdict import RULES
 from emu.bits import mask
 from emu.errors import DecodeError
-from emu.isa.site import Release
 from emu.isa.table import Insn
 from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
+from emu.verdict.site import Release
 
 EXCEPTION_STATE = (2, 3, 4, 5)  # EPSR, FPSR, EPC, FPC, all of bank 0
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from emu.machine.fixups import Layout, Value, data, direct, distance, insn, nothing
-from emu.machine.relocatable import Fix
+from emu.elf.fixups import Layout, Value, data, direct, distance, insn, nothing
+from emu.elf.module import Fix
 
 LOW_HALF = 16  # where the second halfword, the manual's bits 15:0, is in the word as loaded
 

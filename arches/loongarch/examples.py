@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from arches.loongarch.isa import TABLE, assemble
 from arches.loongarch.verdict import RULES
 from emu.bits import field
-from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
+from emu.verdict.site import Release
 
 LL_W, LL_D = 0x20, 0x22  # bits 31:24; sc is the next
 LLACQ_W, LLACQ_D = 0xE15E0, 0xE15E2  # bits 31:10; screl is the next

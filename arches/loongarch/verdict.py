@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from emu.isa.decide import by_rule, little_word, refuse
-from emu.isa.rules import RuleTable
-from emu.isa.site import Decision, Release, Site
+from emu.verdict.decide import by_rule, little_word, refuse
+from emu.verdict.rules import RuleTable
+from emu.verdict.site import Decision, Release, Site
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 FIRST_RELEASE = (6, 3)

@@ -12,9 +12,9 @@ from arches.mips.isa import assemble, disassemble
 from arches.mips.verdict import RULES, has_delay_slot
 from emu.bits import field
 from emu.errors import DecodeError
-from emu.isa.site import Release
 from emu.isa.table import Row, parse_rows
 from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
+from emu.verdict.site import Release
 
 COP0, COP2 = 0x10, 0x12  # bits 31:26
 BPOSGE32 = 0x041C  # bits 31:16

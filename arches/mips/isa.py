@@ -17,8 +17,8 @@ from emu.isa.words import parse_word32 as parse_word
 from emu.isa.words import word32 as word
 from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn_cpu import UnicornCpu
-from emu.machine.unicorn_spec import EngineStop, Fetch, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.cpu import UnicornCpu
+from emu.machine.unicorn.spec import EngineStop, Fetch, Outcome, UnicornSpec, plain_fault
 
 __all__ = [
     "REGISTERS",

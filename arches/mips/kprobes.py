@@ -9,8 +9,8 @@ from __future__ import annotations
 from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
 from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
 from arches.mips.verdict import has_delay_slot, is_cop1_operation
+from emu.blame import call
 from emu.explore.ops import own
-from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, get_kprobe, kprobes_inc_nmissed_count
 from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone

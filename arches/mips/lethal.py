@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from emu.machine.cpu import TrapKind
-from emu.machine.unicorn_guard import Guard
+from emu.machine.unicorn.guard import Guard
 
 PMON = rb"[\x05\x45\x85\xc5]..[\x00-\x03]"
 ERET = rb"[\x18\x58\x98\xd8]..[\x42\x43]"  # COP0 with CO set and function 0x18; the engine looks at nothing else

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.bits import mask, sext
-from emu.machine.fixups import nothing
-from emu.machine.relocatable import Fix, Fixup
+from emu.elf.fixups import nothing
+from emu.elf.module import Fix, Fixup
 
 HI16, LO16 = 5, 6
 LOW = mask(16)

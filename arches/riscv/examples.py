@@ -9,8 +9,8 @@ from arches.riscv.isa import insn_size
 from arches.riscv.verdict import RULES
 from emu.bits import field
 from emu.errors import DecodeError
-from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, rule_rows, table_rows
+from emu.verdict.site import Release
 
 LR_MASK, LR, SC = 0xF800607F, 0x1000202F, 0x03  # funct5, funct3 but for its lowest bit, opcode; funct5 of sc
 T0, T1, T2 = 5, 6, 7

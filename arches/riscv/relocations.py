@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from emu.machine.fixups import Value, add, data, direct, distance, insert, insn, nothing
-from emu.machine.relocatable import Fix, Fixup
+from emu.elf.fixups import Value, add, data, direct, distance, insert, insn, nothing
+from emu.elf.module import Fix, Fixup
 
 GOT_HI20, PCREL_HI20 = 20, 23
 BRANCH = ((12, 12, 31), (10, 5, 25), (4, 1, 8), (11, 11, 7))

@@ -16,8 +16,8 @@ from arches.x86.rules import Pattern, Rule, find_rule, rules
 from emu.bits import mask
 from emu.errors import DecodeError, UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
-from emu.isa.site import Release
 from emu.transparent.examples import ExampleRow, Examples, Limit
+from emu.verdict.site import Release
 
 TRIES = 10_000  # a row with fewer good encodings than one in this many is a mistake in the table
 MANDATORY_PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3")  # they choose among instructions in the escaped maps

@@ -15,8 +15,8 @@ from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn_cpu import UnicornCpu
-from emu.machine.unicorn_spec import EngineStop, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.cpu import UnicornCpu
+from emu.machine.unicorn.spec import EngineStop, Outcome, UnicornSpec, plain_fault
 
 __all__ = [
     "REGISTERS",

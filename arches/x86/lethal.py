@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from emu.machine.unicorn_guard import Guard
+from emu.machine.unicorn.guard import Guard
 
 # A LOCK prefix, then others, then 0f a3/ab/b3/bb /r or 0f ba /4..7 with ModRM.mod 3.
 PREFIXES = rb"[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]"

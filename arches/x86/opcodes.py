@@ -15,7 +15,7 @@ from pathlib import Path
 
 from emu.errors import TableError
 from emu.isa.capstone_text import LEGACY_PREFIXES, VEX_LENGTHS, X86Insn, decode_x86
-from emu.isa.site import Release, parse_release
+from emu.verdict.site import Release, parse_release
 
 MAX_INSN_LENGTH = 15  # bytes; Intel SDM vol. 2A, 2.3.11
 EMULATE_PREFIXES = (b"\x0f\x0bxen", b"\x0f\x0bkvm")  # forced emulation; arch/x86/include/asm/emulate_prefix.h

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from emu.machine.fixups import data, direct, distance, nothing
-from emu.machine.relocatable import Fix, Fixup
+from emu.elf.fixups import data, direct, distance, nothing
+from emu.elf.module import Fix, Fixup
 
 
 def got_distance(fixup: Fixup) -> int:

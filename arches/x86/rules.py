@@ -11,7 +11,7 @@ from pathlib import Path
 from arches.x86.opcodes import byte_ranges
 from emu.errors import TableError, UsageError
 from emu.isa.capstone_text import X86Insn
-from emu.isa.site import Release, parse_release
+from emu.verdict.site import Release, parse_release
 
 SECTIONS = ("can_probe", "copy", "emulate", "boost")
 DECISIONS = ("reject", "simulate", "yes", "no")

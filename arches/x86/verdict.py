@@ -16,7 +16,7 @@ from collections.abc import Callable
 from arches.x86.opcodes import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
 from arches.x86.rules import Rule, find_rule
 from emu.isa.capstone_text import X86Insn
-from emu.isa.site import Decision, Release, Site, Verdict
+from emu.verdict.site import Decision, Release, Site, Verdict
 
 INT3_STEPPING = (5, 13)  # 6256e668b7af: a second int3 instead of the trap flag
 ENDBR_SKIPPED = (5, 18)  # cc66bb914578: a probe at the entry goes behind ENDBR

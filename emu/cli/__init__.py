@@ -11,7 +11,7 @@ from typing import Any
 
 from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED
 from emu.errors import TraplineError
-from emu.workers import interrupts_held
+from emu.parallel.processes import interrupts_held
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +40,8 @@ def run(arguments: Sequence[str] | None) -> int:
     """One command; what is wrong with its input is one line."""
     try:
         with interrupts_held():  # libraries do not take a ^C while they are imported
-            from emu.cli.interrupts import interrupts_between_hooks
             from emu.cli.options import parser
+            from emu.parallel.interrupts import interrupts_between_hooks
 
         with interrupts_between_hooks():
             options = parser().parse_args(arguments)

@@ -9,7 +9,7 @@ import arches
 from emu.errors import UsageError
 from emu.kernel.kernel import PREEMPT, VIEWS
 from emu.kernel.patching import POLICIES
-from emu.scenarios.cells import Settings
+from emu.lab.cells import Settings
 
 Commands = Any  # argparse does not name the type of a group of subparsers
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import arches
-from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import DONE
 from emu.errors import UsageError
-from emu.isa.encoding_sweep import EncodingReport, sweep_encodings
-from emu.isa.opcode import known_features
-from emu.isa.site import Release
+from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.verdict.encoding_sweep import EncodingReport, sweep_encodings
+from emu.verdict.opcode import known_features
+from emu.verdict.site import Release
 
 
 def sweep_all(options: argparse.Namespace, arch: arches.AnyArch, releases: Sequence[Release | None]) -> int:

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Sequence
 
 from emu.cli.arguments import Commands, add_configuration, arch_names, command, natural, positive, settings_of
-from emu.cli.output import ProgressLine, colour, print_json, say_interrupted, table, timeline
 from emu.cli.status import CONTRADICTED, DONE
 from emu.errors import UsageError
 from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.explore.schedule import Schedule, format_schedule, parse_schedule
 from emu.explore.search import Report
 from emu.kernel.kernel import OUTCOMES, PREEMPT
-from emu.scenarios.cells import Cell, Settings, contradictions, expectation, explore_cell, run_once
-from emu.scenarios.compare import grid, searched
-from emu.scenarios.decide import RACE, Decided, Decision, decide_recheck
+from emu.lab.cells import Cell, Settings, contradictions, expectation, explore_cell, run_once
+from emu.lab.compare import grid, searched
+from emu.lab.decide import RACE, Decided, Decision, decide_recheck
+from emu.report.text import ProgressLine, colour, print_json, say_interrupted, table, timeline
 
 
 def add(commands: Commands) -> None:

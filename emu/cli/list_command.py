@@ -8,8 +8,8 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.cli.output import print_json, table
 from emu.kernel.kernel import OUTCOMES
+from emu.report.text import print_json, table
 from emu.scenarios.registry import find_scenario, question, shipped
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import arches
 from emu.cli.arguments import Commands, command, natural
 from emu.cli.opcode_listing import list_elf
-from emu.cli.output import print_json, table
 from emu.errors import UsageError
-from emu.isa.opcode import Opcode, known_features, opcode, size_of
-from emu.isa.site import parse_release
+from emu.report.text import print_json, table
+from emu.verdict.opcode import Opcode, known_features, opcode, size_of
+from emu.verdict.site import parse_release
 
 Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
 

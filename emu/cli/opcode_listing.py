@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import arches
-from emu.cli.output import ProgressLine, say_interrupted, table
 from emu.cli.status import DONE
+from emu.elf.file import ElfFile
+from emu.elf.module import open_image
 from emu.errors import UsageError
-from emu.isa.opcode import known_features
-from emu.isa.site import parse_release
-from emu.machine.elf_file import ElfFile
-from emu.machine.listing import Line, Listing
-from emu.machine.relocatable import open_image
+from emu.report.text import ProgressLine, say_interrupted, table
+from emu.verdict.listing import Line, Listing
+from emu.verdict.opcode import known_features
+from emu.verdict.site import parse_release
 
 EXTABLE = "__ex_table"  # all that has to be relocated: the kernel's verdicts do not depend on what is linked to what
 EVERY = 4096  # instructions between two looks at the progress

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import CONTRADICTED, DONE
+from emu.elf.file import ElfFile
 from emu.errors import UsageError
-from emu.isa.site import parse_release
-from emu.machine.elf_file import ElfFile
+from emu.lab.probe_all import ProbeAll, Report, variant_of
 from emu.machine.guest_call import Argument
-from emu.scenarios.probe_all import ProbeAll, Report, variant_of
+from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.verdict.site import parse_release
 
 BYTES, TEXT = "hex:", "str:"
 

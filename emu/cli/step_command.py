@@ -10,11 +10,11 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, natural
-from emu.cli.output import print_json
 from emu.errors import TraplineError, UsageError
-from emu.isa.opcode import text_of
 from emu.machine.cpu import Fault, Trap
 from emu.machine.single_step import Change, State, Stepper
+from emu.report.text import print_json
+from emu.verdict.opcode import text_of
 
 KEYS = ("word", "at", "regs", "mem")
 DEFAULT_AT = 0x10000

@@ -14,14 +14,14 @@ import arches
 from emu.cli.arguments import Commands, command, positive
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.opcode_command import add_rules
-from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import DONE
-from emu.isa.cluster import cluster
-from emu.isa.opcode import known_features
-from emu.isa.rules import Rule
-from emu.isa.site import Release, parse_release
-from emu.isa.sweep import Executors, SweepJob, SweepReport, processes, sweep, sweep_halfwords
-from emu.isa.wordmap import Difference
+from emu.parallel.dask import cluster
+from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.verdict.opcode import known_features
+from emu.verdict.rules import Rule
+from emu.verdict.site import Release, parse_release
+from emu.verdict.sweep import Executors, SweepJob, SweepReport, processes, sweep, sweep_halfwords
+from emu.verdict.wordmap import Difference
 
 Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
 

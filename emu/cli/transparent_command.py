@@ -10,17 +10,17 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, natural, positive
-from emu.cli.output import ProgressLine, print_json, say_interrupted, table
 from emu.cli.status import CONTRADICTED, DONE
 from emu.errors import UsageError
-from emu.isa.site import Release, parse_release
 from emu.kernel.variants import choose_variant
+from emu.report.text import ProgressLine, print_json, say_interrupted, table
 from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
 from emu.transparent.processes import Death, Pool
 from emu.transparent.search import Search, finding_of, search, text_of_bytes
 from emu.transparent.tally import Finding, Key, Tally, merged
+from emu.verdict.site import Release, parse_release
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from emu.errors import UsageError
 from emu.isa.operand import MemoryOperand
-from emu.isa.rules import RuleTable
-from emu.isa.site import Decision, Release, Site
+from emu.verdict.rules import RuleTable
+from emu.verdict.site import Decision, Release, Site
 
 PortT = TypeVar("PortT")
 
@@ -93,7 +93,7 @@ class Arch(Generic[PortT]):
     encodings: Callable[[], Iterable[bytes]] | None = None
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
-    relative_extable: bool = True  # see emu.machine.extable
-    relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.machine.relocatable
+    relative_extable: bool = True  # see emu.elf.extable
+    relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.elf.module
     stand_ins: Mapping[str, bytes] = field(default_factory=dict)  # code for what kernels patch away in their modules
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from emu.errors import UsageError
 from emu.isa.arch import Arch
-from emu.isa.site import Decision, Site
 from emu.kernel.kprobes import Kprobe
 from emu.kernel.locks import Mutex
 from emu.kernel.notifier import DieNotifier
@@ -18,6 +17,7 @@ from emu.kernel.slots import InsnSlots
 from emu.kernel.text import Text
 from emu.kernel.text_poke import TextPokeArray
 from emu.machine.machine import Machine
+from emu.verdict.site import Decision, Site
 
 OUTCOMES: Mapping[str, str] = {
     "hit": "a probe's handlers ran",

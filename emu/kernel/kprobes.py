@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any
 
+from emu.blame import call
 from emu.explore.ops import load, store
-from emu.isa.site import Verdict
-from emu.kernel.handlers import call
 from emu.kernel.rcu import synchronize_rcu
 from emu.machine.frame import PtRegs
+from emu.verdict.site import Verdict
 
 if TYPE_CHECKING:
     from emu.kernel.kernel import Kernel

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emu.kernel.handlers import blamed
+from emu.blame import blamed
 from emu.machine.frame import PtRegs
 
 if TYPE_CHECKING:

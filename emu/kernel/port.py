@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emu.isa.site import Decision, Release, Site
 from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
+from emu.verdict.site import Decision, Release, Site
 
 if TYPE_CHECKING:
     from emu.kernel.kprobes import Kprobe

@@ -6,8 +6,8 @@ ARM64, RISC-V, C-SKY, LoongArch and x86 share this state machine; each keeps its
 
 from __future__ import annotations
 
+from emu.blame import call
 from emu.errors import MemoryAccessError
-from emu.kernel.handlers import call
 from emu.kernel.kprobes import Kprobe, kprobes_inc_nmissed_count
 from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
 from emu.kernel.port import StepOps

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emu.errors import UsageError
-from emu.isa.site import Release
 from emu.kernel.port import Variant
+from emu.verdict.site import Release
 
 
 def with_and_without_recheck(mainline: Variant, *others: Variant) -> Mapping[str, Variant]:

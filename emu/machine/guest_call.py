@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emu.bits import mask
+from emu.elf.image import PF_W, Image, Segment
+from emu.elf.module import Module
 from emu.errors import GuestError, UsageError
 from emu.isa.arch import Arch
 from emu.machine.cpu import Cpu, Fault, Halt, Trap
-from emu.machine.image import PF_W, Image, Segment
 from emu.machine.machine import Machine, MakeCpu
 from emu.machine.memory import PAGE
-from emu.machine.relocatable import Module
 
 STACK_SIZE = 16 * PAGE
 CALLER_FRAME = 512  # bytes above the stack pointer that belong to the caller; o32 functions store their arguments there

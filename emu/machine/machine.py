@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from emu.elf.extable import exception_table
+from emu.elf.image import Image, place
 from emu.errors import DecodeError, MemoryAccessError
 from emu.isa.arch import Arch
-from emu.isa.opcode import text_of
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Cpu
-from emu.machine.extable import exception_table
-from emu.machine.image import Image, place
 from emu.machine.memory import PAGE, Memory
+from emu.verdict.opcode import text_of
 
 MakeCpu = Callable[[int, Memory], Cpu]
 RETURN_PAD = 16  # bytes

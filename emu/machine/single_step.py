@@ -16,10 +16,10 @@ from typing import Any
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.arch import Arch
-from emu.isa.opcode import check_whole
 from emu.machine.cpu import Stop
 from emu.machine.machine import MakeCpu
 from emu.machine.memory import PAGE, Memory, Region
+from emu.verdict.opcode import check_whole
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from emu.explore.task import KernelCode
 from emu.kernel.guest import run_guest
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 
 def foreign_break_gas(lab: Lab) -> Mapping[str, KernelCode]:

@@ -6,7 +6,7 @@ from typing import Any
 from emu.explore.task import KernelCode
 from emu.kernel.guest import run_guest
 from emu.kernel.percpu import Percpu
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 
 def foreign_removed(lab: Lab) -> Mapping[str, KernelCode]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from emu.explore.task import KernelCode
 from emu.kernel.text_poke import text_poke_bp
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 NOP, JUMP = (3, 4), (65, 66)  # what text_patch_nop5 gives for 0 and 1, before and after
 RESULTS = [31 * first + second for first, second in ((NOP[0], NOP[1]), (NOP[0], JUMP[1]), (JUMP[0], JUMP[1]))]

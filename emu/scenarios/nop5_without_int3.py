@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from emu.explore.ops import store
 from emu.explore.task import KernelCode
 from emu.kernel.smp import on_each_cpu
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 NOP, JUMP = 3, 65  # what text_patch_nop5 gives for 0, before and after
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emu.explore.task import KernelCode
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 
 def popped_register(lab: Lab) -> Mapping[str, KernelCode]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import emu.scenarios
+from emu.blame import blamed
 from emu.errors import HandlerError, UsageError
-from emu.kernel.handlers import blamed
-from emu.scenarios.lab import Scenario
+from emu.lab.lab import Scenario
 
-NOT_SCENARIOS = ("cells", "compare", "decide", "lab", "probe_all", "registry")
+NOT_SCENARIOS = ("registry",)
 
 
 def shipped() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from emu.explore.task import KernelCode
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.threads import threads
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 
 def reregister_vs_hit(lab: Lab) -> Mapping[str, KernelCode]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from emu.explore.task import KernelCode
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
-from emu.scenarios.lab import Lab
+from emu.lab.lab import Lab
 
 
 def unregister_vs_hit(lab: Lab) -> Mapping[str, KernelCode]:

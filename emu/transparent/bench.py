@@ -16,7 +16,6 @@ from typing import Any
 from emu.errors import MemoryAccessError, TraplineError, UsageError
 from emu.explore.ops import ExecutionEnds
 from emu.isa.arch import Arch
-from emu.isa.site import Site, Verdict
 from emu.kernel.kernel import Config, Kernel
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.percpu import Percpu
@@ -27,6 +26,7 @@ from emu.machine.machine import Machine
 from emu.transparent.case import Case
 from emu.transparent.examples import Examples
 from emu.transparent.layout import BUFFER_SIZE, Layout, make_image, make_layout
+from emu.verdict.site import Site, Verdict
 
 STEPS = 80  # of one instruction and what the kernel makes of it; repeated string instructions need most
 

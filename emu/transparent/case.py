@@ -14,7 +14,7 @@ from typing import Any
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.arch import Arch
-from emu.isa.opcode import check_whole
+from emu.verdict.opcode import check_whole
 
 FP_BITS = 128  # of the widest floating point register
 GAP = 8  # zero bytes between two runs of others that are written out

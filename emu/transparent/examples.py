@@ -8,10 +8,10 @@ from random import Random
 
 from emu.bits import mask
 from emu.errors import UsageError
-from emu.isa.rules import WORD_MASK, Rule, RuleTable
-from emu.isa.site import Release, Verdict
 from emu.isa.table import Field, Row, Table
 from emu.transparent.layout import WINDOW
+from emu.verdict.rules import WORD_MASK, Rule, RuleTable
+from emu.verdict.site import Release, Verdict
 
 TRIES = 2000  # random words for a row before it counts as one without any
 EDGES = 0.3  # how often a field is zero or has another of its outermost values

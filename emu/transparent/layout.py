@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from emu.bits import mask
+from emu.elf.image import PF_W, PF_X, SHF_ALLOC, SHF_EXECINSTR, Image, Section, Segment, Symbol
 from emu.isa.arch import Arch
-from emu.machine.image import PF_W, PF_X, SHF_ALLOC, SHF_EXECINSTR, Image, Section, Segment, Symbol
 from emu.machine.memory import PAGE
 
 PF_R = 4

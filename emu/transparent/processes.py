@@ -20,11 +20,11 @@ from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 from emu.errors import GuestError, TraplineError
+from emu.parallel.processes import interrupts_held
 from emu.transparent.case import Case
 from emu.transparent.replay import Replay
 from emu.transparent.search import Search
 from emu.transparent.tally import Finding, Group, Quota, Tally
-from emu.workers import interrupts_held
 
 MakeSearch = Callable[[], Search]
 LAST_CASE = 1 << 16  # bytes, for a pickled case behind its size: most are the buffer's

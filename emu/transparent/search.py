@@ -11,8 +11,6 @@ from typing import Any
 
 from emu.errors import DecodeError, UsageError
 from emu.isa.arch import Arch
-from emu.isa.opcode import text_of
-from emu.isa.site import Decision
 from emu.machine.cpu import TrapKind
 from emu.transparent.bench import Bench
 from emu.transparent.case import Case, format_case
@@ -22,6 +20,8 @@ from emu.transparent.replay import Replay, side_by_side
 from emu.transparent.shrink import shrink
 from emu.transparent.states import States
 from emu.transparent.tally import Finding, Group, Quota, Tally
+from emu.verdict.opcode import text_of
+from emu.verdict.site import Decision
 
 STATES = 2  # of each encoding
 THEN = 0.4  # how often a second probed instruction follows

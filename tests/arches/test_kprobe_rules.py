@@ -18,8 +18,8 @@ import arches.csky.verdict
 import arches.loongarch.verdict
 import arches.mips.verdict
 import arches.riscv.verdict
-from emu.isa.rules import periods
-from emu.isa.site import Verdict
+from emu.verdict.rules import periods
+from emu.verdict.site import Verdict
 
 FOLDER = Path(arches.mips.verdict.__file__).parent.parent
 TABLES = {

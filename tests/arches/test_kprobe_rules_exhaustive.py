@@ -16,7 +16,7 @@ import arches.csky.verdict
 import arches.loongarch.verdict
 import arches.mips.verdict
 import arches.riscv.verdict
-from emu.isa.sweep import SweepJob, processes, sweep
+from emu.verdict.sweep import SweepJob, processes, sweep
 
 pytestmark = [
     pytest.mark.exhaustive,

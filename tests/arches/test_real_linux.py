@@ -14,7 +14,7 @@ import pytest
 
 import arches.arm64.verdict
 import arches.mips.verdict
-from emu.isa.site import Site, Verdict
+from emu.verdict.site import Site, Verdict
 
 DATA = Path(__file__).parent.parent / "data"
 RELEASE = (6, 1)

@@ -8,7 +8,7 @@ import arches.loongarch.verdict
 import arches.mips.verdict
 import arches.riscv.verdict
 from emu.errors import DecodeError
-from emu.isa.site import Site, Verdict
+from emu.verdict.site import Site, Verdict
 
 START = 0x10000
 ADD = 0x91000400  # add x0, x0, #1

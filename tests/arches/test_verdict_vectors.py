@@ -12,7 +12,7 @@ import arches.csky.verdict
 import arches.loongarch.verdict
 import arches.mips.verdict
 import arches.riscv.verdict
-from emu.isa.site import Site, Verdict
+from emu.verdict.site import Site, Verdict
 
 DATA = Path(__file__).parent.parent / "data"
 DECIDE = {

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from emu.cli import main
-from emu.scenarios import lab
-from emu.scenarios.lab import FIRMWARE
+from emu.lab import lab
+from emu.lab.lab import FIRMWARE
 
 RACE = ("unregister_vs_hit", "--arch", "arm64")
 

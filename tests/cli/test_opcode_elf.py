@@ -13,10 +13,10 @@ import pytest
 
 import arches
 from emu.cli import main
+from emu.elf.image import load_image
 from emu.kernel.kernel import Config, Kernel
-from emu.machine.image import load_image
-from emu.machine.listing import Listing
 from emu.machine.machine import Machine
+from emu.verdict.listing import Listing
 
 ARCHES = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
 LLVM = ("arm64", "loongarch", "mips", "riscv", "x86")

@@ -8,9 +8,9 @@ import zlib
 import pytest
 
 from emu.cli import main
-from emu.cli.output import ProgressLine
+from emu.lab.probe_all import ProbeAll
 from emu.machine.guest_call import Caller
-from emu.scenarios.probe_all import ProbeAll
+from emu.report.text import ProgressLine
 
 MASK = 0xFFFF_FFFF
 ARCHES = ("arm64", "riscv", "x86", "loongarch", "mips")

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import arches
-import emu.isa.sweep as engine
+import emu.verdict.sweep as engine
 from emu.cli import main
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from emu.bits import mask
+from emu.elf.image import Image, load_image, place
 from emu.machine.cpu import Halt, Trap, TrapKind
-from emu.machine.image import Image, load_image, place
 from emu.machine.memory import PAGE, Memory
 from tools import csky_binutils
 

@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 import arches
+from emu.elf.image import load_image
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.search import explore
 from emu.kernel.kernel import Config, Kernel
-from emu.machine.image import load_image
+from emu.lab.lab import FIRMWARE, Lab, Laboratory
 from emu.machine.machine import Machine
-from emu.scenarios.lab import FIRMWARE, Lab, Laboratory
 
 
 @cache

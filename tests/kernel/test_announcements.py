@@ -6,7 +6,7 @@ import arches
 from emu.explore.execution import RandomScheduler, execute
 from emu.kernel.kernel import Kernel
 from emu.kernel.text import Text
-from emu.scenarios.cells import Settings
+from emu.lab.cells import Settings
 
 SCENARIOS = ("unregister_vs_hit", "register_vs_hit", "reregister_vs_hit", "foreign_removed")
 SEEDS = range(8)

@@ -3,9 +3,9 @@
 import pytest
 
 import arches
-from emu.isa.site import Verdict
 from emu.kernel.kprobes import Kprobe, KprobeFlag, register_kprobe, unregister_kprobe
 from emu.kernel.slots import InsnSlots
+from emu.verdict.site import Verdict
 
 ARCHS = arches.names()
 

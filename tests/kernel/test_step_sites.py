@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import arches
+from emu.elf.image import load_image
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import Kprobe, register_kprobe
-from emu.machine.image import load_image
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 ARCHS = arches.names()

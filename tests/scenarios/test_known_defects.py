@@ -2,8 +2,8 @@
 
 import pytest
 
-from emu.scenarios.cells import Settings, explore_cell
-from emu.scenarios.lab import NotApplicable
+from emu.lab.cells import Settings, explore_cell
+from emu.lab.lab import NotApplicable
 
 DEFECTS = [
     ("csky", "flag_of_stepped_compare", {"hit", "wrong-result"}),  # the whole PSR is put back

@@ -6,9 +6,9 @@ from emu.explore.execution import Replay, execute
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.search import explore
-from emu.scenarios.cells import Settings, explore_cell, run_once
-from emu.scenarios.compare import grid
-from emu.scenarios.lab import NotApplicable
+from emu.lab.cells import Settings, explore_cell, run_once
+from emu.lab.compare import grid
+from emu.lab.lab import NotApplicable
 from emu.scenarios.registry import shipped
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"

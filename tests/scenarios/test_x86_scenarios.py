@@ -10,9 +10,9 @@ from emu.explore.execution import Replay, RoundRobin
 from emu.explore.search import explore
 from emu.kernel import text_poke
 from emu.kernel.kernel import OUTCOMES
-from emu.scenarios.cells import Settings, explore_cell, run_once
-from emu.scenarios.decide import decide_recheck
-from emu.scenarios.lab import NotApplicable
+from emu.lab.cells import Settings, explore_cell, run_once
+from emu.lab.decide import decide_recheck
+from emu.lab.lab import NotApplicable
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
 

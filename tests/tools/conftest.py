@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.tools.rule_mutants import Said
 from tools import llvm_mc
-from tools.rule_mutants import Said
 
 
 @pytest.fixture(scope="session")

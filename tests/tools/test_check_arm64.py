@@ -10,10 +10,10 @@ from arches.arm64.lethal import find
 from arches.arm64.simulate import ACTIONS
 from arches.arm64.verdict import EXCLUSIVE, RULES
 from emu.isa.capstone_text import groups
-from emu.isa.rules import RuleTable, periods
+from emu.verdict.rules import RuleTable, periods
+from tests.tools.rule_mutants import survivors
 from tools import arm64_meanings, check_arm64, llvm_mc
 from tools.rule_meanings import Meaning, Unallocated, sample
-from tools.rule_mutants import survivors
 
 needs_llvm = pytest.mark.skipif(llvm_mc.missing() is not None, reason=str(llvm_mc.missing()))
 TABLES = {"kprobes": (RULES, arm64_meanings.KPROBES), "exclusive": (EXCLUSIVE, arm64_meanings.EXCLUSIVE)}

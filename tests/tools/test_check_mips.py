@@ -10,10 +10,10 @@ import pytest
 from arches.mips.simulate import ACTIONS, FIXED
 from arches.mips.verdict import RULES
 from emu.isa.capstone_text import groups
-from emu.isa.rules import RuleTable
+from emu.verdict.rules import RuleTable
+from tests.tools.rule_mutants import survivors
 from tools import check_mips, check_tables, execute_mips, llvm_mc
 from tools.rule_meanings import Unallocated, compare
-from tools.rule_mutants import survivors
 
 needs_llvm = pytest.mark.skipif(llvm_mc.missing() is not None, reason=str(llvm_mc.missing()))
 each_cpu = pytest.mark.parametrize("cpu", check_mips.CPUS, ids=lambda cpu: cpu.name)

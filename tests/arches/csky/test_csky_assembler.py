@@ -9,8 +9,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from arches.csky.assembler import assemble, build
+from emu.elf.image import load_image
 from emu.errors import EncodeError
-from emu.machine.image import load_image
 from emu.machine.memory import Memory
 from tools import csky_binutils
 

@@ -8,8 +8,8 @@ from arches.csky.registers import BOOT_PSR, PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
 from emu.kernel.guest import run_guest
 from emu.kernel.kernel import Config
 from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
-from emu.scenarios.lab import Laboratory
 
 CSKY = arches.load("csky")
 

@@ -3,7 +3,7 @@
 import errno
 
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
-from emu.scenarios.cells import Settings
+from emu.lab.cells import Settings
 
 
 def run(code):

@@ -11,8 +11,8 @@ from arches.x86.examples import examples
 from arches.x86.isa import REGISTERS, make_cpu
 from arches.x86.opcodes import decode
 from arches.x86.verdict import decide
-from emu.isa.site import Site, Verdict
 from emu.machine.memory import Memory
+from emu.verdict.site import Site, Verdict
 
 TEXT, DATA = 0x40_0000, 0x40_4000  # the data is where RIP-relative operands of the text reach
 TEXT_SIZE, DATA_SIZE = 0x4000, 0x2000

@@ -15,7 +15,7 @@ from arches.x86.rules import parse_rules, rules
 from arches.x86.verdict import decide
 from emu.errors import TableError, UsageError
 from emu.isa.capstone_text import insn_length
-from emu.isa.site import Site
+from emu.verdict.site import Site
 
 TOOL = Path(__file__).parents[3] / "tools" / "check_x86.py"
 

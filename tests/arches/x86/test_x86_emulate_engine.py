@@ -12,9 +12,9 @@ from arches.x86.isa import REGISTERS, make_cpu
 from arches.x86.opcodes import decode
 from arches.x86.rules import rules
 from arches.x86.verdict import decide
-from emu.isa.site import Site
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
+from emu.verdict.site import Site
 
 TEXT, STACK = 0x40_0000, 0x80_0000
 TEXT_SIZE, STACK_SIZE = 0x4000, 0x4_0000

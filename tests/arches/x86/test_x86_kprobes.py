@@ -18,9 +18,9 @@ from emu.kernel.guest import run_guest
 from emu.kernel.kernel import Config
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.percpu import KprobeStatus
+from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
-from emu.scenarios.lab import Laboratory
 
 X86 = arches.load("x86")
 IF = 0x200

@@ -10,7 +10,7 @@ import pytest
 
 from arches.x86.opcodes import decode
 from arches.x86.verdict import decide
-from emu.isa.site import Site
+from emu.verdict.site import Site
 
 DATA = Path(__file__).parents[2] / "data"
 VECTORS = json.loads((DATA / "x86-kprobe-vectors.json").read_text())["entries"]

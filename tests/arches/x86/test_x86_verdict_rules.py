@@ -6,7 +6,7 @@ import pytest
 
 from arches.x86.opcodes import decode
 from arches.x86.verdict import adjust_kprobe_addr, can_boost, decide
-from emu.isa.site import Site, Verdict
+from emu.verdict.site import Site, Verdict
 
 NEWEST = None
 RELEASES = [(5, 9), (5, 12), (5, 13), (5, 19), (6, 0), (6, 1), (6, 7), (6, 8), (6, 9), NEWEST]

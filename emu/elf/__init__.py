@@ -1,0 +1,1 @@
+"""ELF files, images, modules, relocations and exception tables."""

@@ -1,0 +1,222 @@
+"""Images: segments to place in memory, sections, and symbols with sizes, out of an ELF file or made otherwise."""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from emu.elf.file import ElfFile, FileSymbol
+from emu.elf.file import Segment as Segment  # it is an image's
+from emu.errors import ImageError
+from emu.machine.memory import PAGE, Memory, Region
+
+LARGEST = 1 << 28
+"""Bytes of memory that one image may ask for: no kernel is larger, and a damaged size usually is."""
+
+PF_X, PF_W = 1, 2
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
+KINDS = {"STT_FUNC": "function", "STT_OBJECT": "object", "STT_NOTYPE": "label", "STT_GNU_IFUNC": "function"}
+OTHER_NAMES = ("$", ".L")  # mapping symbols ($x, $d) and the assembler's own labels
+MAPPING, DATA_MAPPING = "$", "$d"  # what follows one is code, or data (AAELF64, RISC-V and C-SKY psABI)
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A name for an address. `kind` is function, object or label (no type, in the middle of something)."""
+
+    name: str
+    address: int
+    size: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A named part that is in memory at run time; `data` is empty where the file holds none (bss)."""
+
+    name: str
+    address: int
+    size: int
+    data: bytes
+    flags: int
+
+    @property
+    def executable(self) -> bool:
+        return bool(self.flags & SHF_EXECINSTR)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked program. `functions` and `labels` are its symbols in executable sections, by address, sizes filled in.
+
+    `mapping` are addresses where instructions begin (True) or data in text does (False), sorted; there need not be any.
+    """
+
+    name: str
+    machine: str
+    elf_class: int
+    entry: int
+    segments: tuple[Segment, ...]
+    sections: Mapping[str, Section]
+    symbols: Mapping[str, Symbol]
+    functions: tuple[Symbol, ...]
+    labels: tuple[Symbol, ...]
+    mapping: tuple[tuple[int, bool], ...] = ()
+
+    def symbol(self, name: str) -> Symbol:
+        """ImageError if there is none of that name."""
+        if name in self.symbols:
+            return self.symbols[name]
+        near = difflib.get_close_matches(name, self.symbols, n=3)
+        hint = f": did you mean {', '.join(near)}?" if near else ""
+        raise ImageError(f"{self.name}: no symbol {name!r}{hint}")
+
+    def symbol_at(self, addr: int) -> tuple[Symbol, int] | None:
+        """The function around an address and the offset in it; a label in text that no function covers else."""
+        return _covering(self.functions, addr) or _covering(self.labels, addr)
+
+    def executable_sections(self) -> tuple[Section, ...]:
+        return tuple(section for section in self.sections.values() if section.executable)
+
+
+def _covering(symbols: tuple[Symbol, ...], addr: int) -> tuple[Symbol, int] | None:
+    index = bisect_right(symbols, addr, key=lambda symbol: symbol.address)
+    if index and addr < symbols[index - 1].address + symbols[index - 1].size:
+        return symbols[index - 1], addr - symbols[index - 1].address
+    return None
+
+
+def load_image(path: str | Path, machine: str = "EM_AARCH64", elf_class: int = 64) -> Image:
+    """The image in a file; ImageError for anything that is not a whole little-endian ELF of that machine and class.
+
+    `machine` is the e_machine name in the ABI's spelling, `elf_class` 32 or 64. Executables only: relocatable files
+    have no addresses (see `emu.elf.module`).
+    """
+    return image_of(ElfFile.load(path), machine, elf_class)
+
+
+def parse_image(data: bytes, name: str, machine: str, elf_class: int) -> Image:
+    """`load_image` for bytes that are already here; `name` is what messages call them."""
+    return image_of(ElfFile(data, name), machine, elf_class)
+
+
+def image_of(file: ElfFile, machine: str, elf_class: int, *, stripped: bool = False) -> Image:
+    """`load_image` of a file that is open; `stripped`: it need not have symbols."""
+    file.expect(machine, elf_class)
+    segments = tuple(file.segments())
+    sections = [Section(s.name, s.address, s.size, s.data, s.flags) for s in file.sections(SHF_ALLOC)]
+    check_segments(segments, file.name, elf_class)
+    entries = [(symbol, symbol.value) for symbol in file.symbols() if symbol.section != "SHN_UNDEF"]
+    image = make_image(file, segments, sections, entries)
+    if not image.symbols and not stripped:
+        raise ImageError(f"{file.name}: no symbols: expected an ELF that has not been stripped")
+    return image
+
+
+def make_image(
+    file: ElfFile,
+    segments: tuple[Segment, ...],
+    sections: list[Section],
+    entries: Iterable[tuple[FileSymbol, int]],
+) -> Image:
+    """The image of what has addresses by now; `entries` are symbols with theirs."""
+    symbols: list[Symbol] = []
+    mapping: dict[int, bool] = {}
+    for entry, address in entries:
+        if entry.name.startswith(MAPPING) and entry.type == "STT_NOTYPE":
+            mapping[address] = not entry.name.startswith(DATA_MAPPING)
+        elif entry.name and entry.type in KINDS and not entry.name.startswith(OTHER_NAMES):
+            symbols.append(Symbol(entry.name, address, entry.size, KINDS[entry.type]))
+    functions, labels = _text_symbols(symbols, sections)
+    return Image(
+        name=file.name,
+        machine=file.machine,
+        elf_class=file.elf_class,
+        entry=file.entry,
+        segments=segments,
+        sections={section.name: section for section in sections},
+        symbols={symbol.name: symbol for symbol in symbols},
+        functions=functions,
+        labels=labels,
+        mapping=tuple(sorted(mapping.items())),
+    )
+
+
+def check_size(total: int, name: str) -> None:
+    """ImageError for an image that asks for more memory than any real one."""
+    if total > LARGEST:
+        raise ImageError(f"{name}: asks for {total:#x} bytes of memory, expected at most {LARGEST:#x}")
+
+
+def check_segments(segments: tuple[Segment, ...], name: str, elf_class: int) -> None:
+    if not segments:
+        raise ImageError(f"{name}: nothing to load: expected PT_LOAD segments")
+    check_size(sum(segment.memsize for segment in segments), name)
+    ordered = sorted(segments, key=lambda segment: segment.address)
+    if ordered[-1].end > 1 << elf_class:
+        raise ImageError(
+            f"{name}: segment at {ordered[-1].address:#x} reaches {ordered[-1].end:#x}, past the last address"
+        )
+    for low, high in pairwise(ordered):
+        if high.address < low.end:
+            raise ImageError(f"{name}: segment at {high.address:#x} overlaps the one at {low.address:#x}..{low.end:#x}")
+
+
+def _text_symbols(symbols: list[Symbol], sections: list[Section]) -> tuple[tuple[Symbol, ...], tuple[Symbol, ...]]:
+    """Functions, and labels, both by address; a symbol without a size reaches to the next one or its section's end."""
+    extents = [(section.address, section.address + section.size) for section in sections if section.executable]
+    text: list[tuple[Symbol, int]] = []
+    for symbol in symbols:
+        for start, end in extents:
+            if start <= symbol.address < end:
+                text.append((symbol, end))
+                break
+    return _sized(text, "function"), _sized(text, "label")
+
+
+def _sized(text: list[tuple[Symbol, int]], kind: str) -> tuple[Symbol, ...]:
+    starts = sorted({symbol.address for symbol, _ in text})
+    found: dict[int, Symbol] = {}
+    for symbol, end in text:
+        if symbol.kind != kind:
+            continue
+        size = symbol.size or min([*starts[bisect_right(starts, symbol.address) :][:1], end]) - symbol.address
+        if symbol.address not in found or size >= found[symbol.address].size:  # of aliases, the global one: it is later
+            found[symbol.address] = Symbol(symbol.name, symbol.address, size, kind)
+    return tuple(found[address] for address in sorted(found))
+
+
+def place(image: Image, memory: Memory) -> list[Region]:
+    """Add regions for the image to memory and write it there; segments that share a page share a region.
+
+    A region is executable if any of its segments is. MemoryAccessError if something is there already.
+    """
+    regions = [_add_run(run, memory) for run in _runs(image.segments)]
+    for segment in image.segments:
+        if segment.data:
+            memory.write(segment.address, segment.data)
+    return regions
+
+
+def _runs(segments: tuple[Segment, ...]) -> list[list[Segment]]:
+    """Segments by address, grouped so that no two groups touch the same page."""
+    runs: list[list[Segment]] = []
+    for segment in sorted(segments, key=lambda segment: segment.address):
+        if runs and segment.address // PAGE <= (runs[-1][-1].end - 1) // PAGE:
+            runs[-1].append(segment)
+        else:
+            runs.append([segment])
+    return runs
+
+
+def _add_run(run: list[Segment], memory: Memory) -> Region:
+    base = run[0].address // PAGE * PAGE
+    end = -(-run[-1].end // PAGE) * PAGE
+    executable = any(segment.flags & PF_X for segment in run)
+    writable = any(segment.flags & PF_W for segment in run)
+    name = "text" if executable else "data" if writable else "rodata"
+    return memory.add(f"{name}@{base:#x}", base, end - base, executable=executable)

@@ -1,0 +1,1 @@
+"""Worlds that scenarios set up, and what is asked of them: cells, compare, decide, probe-all."""

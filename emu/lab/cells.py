@@ -1,0 +1,158 @@
+"""One cell of a comparison: a scenario under one configuration, searched; and one execution of it, run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import arches
+from emu.errors import UsageError
+from emu.explore.execution import Scheduler, execute
+from emu.explore.ops import Access
+from emu.explore.schedule import Schedule, format_schedule
+from emu.explore.search import Progress, Report, explore
+from emu.explore.task import Task
+from emu.kernel.kernel import OUTCOMES, Config, Event
+from emu.lab.lab import Laboratory
+from emu.scenarios.registry import find_scenario
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to run, by name; None stands for the default: the variant `mainline`, and the variant's own patching.
+
+    The default of `views` is the scenario's: its attribute `views`, or coherent.
+    """
+
+    scenario: str
+    arch: str
+    variant: str | None = None
+    patching: str | None = None
+    preempt: str = "none"
+    cpus: int = 2
+    views: str | None = None
+
+    def config(self) -> Config:
+        """The configuration; UsageError names what is unknown and what there is."""
+        arch = arches.load(self.arch)
+        variants = arch.port.variants
+        name = self.variant or "mainline"
+        if name not in variants:
+            raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
+        patching = self.patching or variants[name].patching
+        own: str = getattr(find_scenario(self.scenario), "views", "coherent")  # a scenario may be about stale views
+        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or own)
+
+    def laboratory(self) -> Laboratory:
+        return Laboratory(find_scenario(self.scenario), self.config())
+
+    def names(self) -> dict[str, Any]:
+        """The settings with the defaults filled in, as the JSON has them."""
+        config = self.config()
+        return {
+            "scenario": self.scenario,
+            "arch": config.arch.name,
+            "variant": config.variant.name,
+            "patching": config.patching,
+            "preempt": config.preempt,
+            "cpus": config.cpus,
+            "views": config.views,
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a search found, with the settings it was made under."""
+
+    settings: Settings
+    report: Report
+
+    def frequency(self, outcome: str) -> str:
+        return self.report.frequency(outcome)
+
+    def witness(self, outcome: str) -> Schedule | None:
+        return self.report.witness(outcome)
+
+    def json(self) -> dict[str, Any]:
+        report = self.report
+        return {
+            "schema": "trapline.explore/1",
+            **self.settings.names(),
+            "complete": report.complete,
+            "bound": report.bound,
+            "executions": report.executions,
+            "outcomes": {name: self._outcome(name) for name in OUTCOMES},
+        }
+
+    def _outcome(self, name: str) -> dict[str, Any]:
+        seen = self.report.outcomes.get(name)
+        witness = self.report.witness(name)
+        return {
+            "frequency": self.report.frequency(name),
+            "count": seen.count if seen is not None else 0,
+            "witness": format_schedule(witness) if witness is not None else None,
+        }
+
+
+def explore_cell(
+    settings: Settings, *, bound: int | None = None, limit: int | None = None, progress: Progress | None = None
+) -> Cell:
+    """Search every interleaving, within the bound and the limit on executions if they are given."""
+    laboratory = settings.laboratory()
+    return Cell(settings, explore(laboratory, bound=bound, limit=limit, progress=progress))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution: who ran, what came of it, and what every CPU did on the way."""
+
+    settings: Settings
+    schedule: Schedule
+    outcomes: tuple[str, ...]
+    events: tuple[Event, ...]
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "schema": "trapline.run/1",
+            **self.settings.names(),
+            "schedule": format_schedule(self.schedule),
+            "outcomes": list(self.outcomes),
+            "timeline": [{"cpu": event.cpu, "text": event.text} for event in self.events],
+        }
+
+
+def run_once(settings: Settings, scheduler: Scheduler) -> Run:
+    """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
+    world = settings.laboratory()(trace=True)
+    kernel = world.lab.kernel
+
+    def observe(task: Task) -> None:
+        """The kernel's own steps by what they touch; a guest's are shown by their instructions."""
+        op = task.op
+        if op is not None and op.access is not Access.FETCH and not task.interrupted():
+            kernel.log(kernel.percpu[world.tasks.index(task)], repr(op))
+
+    schedule, outcomes = execute(world, scheduler, observe)
+    events = tuple(kernel.events or ())
+    return Run(settings, schedule, tuple(name for name in OUTCOMES if name in outcomes), events)
+
+
+def expectation(text: str) -> tuple[str, str]:
+    """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
+    outcome, _, frequency = text.partition("=")
+    if outcome not in OUTCOMES or frequency not in ("never", "sometimes", "always"):
+        raise UsageError(
+            f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(OUTCOMES)}"
+        )
+    return outcome, frequency
+
+
+def contradictions(cell: Cell, expected: Sequence[tuple[str, str]]) -> list[str]:
+    """What of --expect is not so in this cell, a line each."""
+    where = " ".join(str(value) for value in cell.settings.names().values())
+    return [
+        f"{where}: {outcome} is {cell.frequency(outcome)}, expected {frequency}"
+        for outcome, frequency in expected
+        if cell.frequency(outcome) != frequency
+    ]

@@ -1,0 +1,99 @@
+"""`decide recheck`: is the comparison in the breakpoint handler needed, redundant or harmful, and does it suffice?
+
+The same handler is searched with the comparison (variant `recheck`) and without it (`no-recheck`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emu.lab.cells import Cell, Settings
+from emu.lab.compare import Told, grid, searched
+
+RACE = "unregister_vs_hit"
+FOREIGN = ("foreign_break", "foreign_break_gas", "foreign_removed")
+"""Scenarios without a kprobe: a trap that is claimed there was somebody else's."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The verdict on one architecture, patching policy and preemption setting, from one scenario's two searches."""
+
+    without: Cell
+    with_check: Cell
+
+    @property
+    def settings(self) -> Settings:
+        return self.with_check.settings
+
+    @property
+    def verdict(self) -> str:
+        """harmful: the check swallows what was somebody else's; needed: without it, something dies that it saves;
+        redundant: its branch is never taken."""
+        claimed = self.with_check.frequency("claimed") != "never"
+        if claimed and self.settings.scenario in FOREIGN and self.without.frequency("claimed") == "never":
+            return "harmful"
+        dies_without = any(self.without.frequency(outcome) != "never" for outcome in ("oops", "livelock"))
+        return "needed" if claimed and dies_without else "redundant"
+
+    @property
+    def sufficient(self) -> bool:
+        """With the check, nothing dies."""
+        return all(self.with_check.frequency(outcome) == "never" for outcome in ("oops", "livelock"))
+
+    def json(self) -> dict[str, Any]:
+        names = self.settings.names()
+        return {
+            "arch": names["arch"],
+            "patching": names["patching"],
+            "preempt": names["preempt"],
+            "verdict": self.verdict,
+            "sufficient": self.sufficient,
+            "without": self.without.json(),
+            "with": self.with_check.json(),
+        }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict on the race, and on each scenario with somebody else's breakpoint."""
+
+    race: Decided
+    foreign: tuple[Decided, ...]
+
+    def json(self) -> dict[str, Any]:
+        foreign = [{"scenario": decided.settings.scenario, **decided.json()} for decided in self.foreign]
+        return {**self.race.json(), "foreign": foreign}
+
+
+def decide_recheck(
+    archs: Sequence[str],
+    patchings: Sequence[str] | None,
+    preempts: Sequence[str],
+    told: Told,
+    bound: int | None = None,
+) -> tuple[list[Decision], bool]:
+    """A decision for each architecture, policy and preemption setting that exists; and whether a ^C cut that short,
+    so that only what was searched by then is decided."""
+    settings = grid((RACE, *FOREIGN), archs, ("recheck", "no-recheck"), patchings, preempts)
+    found, interrupted = searched(settings, bound, None, told)
+    cells = {cell.settings: cell for cell in found if cell.report.complete}
+    decided = [
+        Decided(cells[_other(cell.settings)], cell)
+        for key in settings
+        if (cell := cells.get(key)) is not None and key.variant == "recheck" and _other(key) in cells
+    ]
+    races = [one for one in decided if one.settings.scenario == RACE]
+    foreign = [tuple(one for one in decided if _same_place(one, race)) for race in races]
+    return [Decision(*both) for both in zip(races, foreign, strict=True)], interrupted
+
+
+def _other(settings: Settings) -> Settings:
+    return replace(settings, variant="no-recheck")
+
+
+def _same_place(one: Decided, race: Decided) -> bool:
+    a, b = one.settings, race.settings
+    return one is not race and (a.arch, a.patching, a.preempt) == (b.arch, b.patching, b.preempt)

@@ -1,0 +1,229 @@
+"""`Lab`: the world that a scenario sets up and an execution happens in."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emu.blame import blamed, name_of
+from emu.elf.image import Image, load_image
+from emu.errors import HandlerError, TraplineError, UsageError
+from emu.explore.ops import Op
+from emu.explore.schedule import LONGEST
+from emu.explore.task import KernelCode, Task
+from emu.kernel.guest import call_guest, run_guest
+from emu.kernel.kernel import Config, Kernel
+from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.notifier import DieNotifier, register_die_notifier
+from emu.kernel.percpu import Percpu
+from emu.machine.cpu import Halt
+from emu.machine.machine import Machine
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+REFERENCE_LIMIT = 200_000  # instructions of one guest without probes
+
+Scenario = Callable[["Lab"], Mapping[str, KernelCode]]
+
+
+class NotApplicable(TraplineError):
+    """The scenario needs something that this architecture does not have."""
+
+
+class Cpus(tuple[Percpu, ...]):
+    """The CPUs of a lab by number; UsageError for one that --cpus leaves out."""
+
+    def __getitem__(self, number: Any) -> Any:
+        try:
+            return super().__getitem__(number)
+        except IndexError:
+            raise UsageError(f"cpu{number}: expected one of {', '.join(cpu.name for cpu in self)} (--cpus)") from None
+
+
+class Lab:
+    """What a scenario sees: `cpus`, `kernel`, symbols, and ways to note outcomes.
+
+    Every address that it asks for is watched: guests yield before they fetch there.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.cpus = Cpus(kernel.percpu)
+        self.has_reference = True  # whether what the guests compute must be what they compute without probes
+
+    def symbol(self, name: str, offset: int = 0) -> int:
+        """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
+        base = self.kernel.machine.address_of(name)
+        if base is None:
+            raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}")
+        self.kernel.watch(base + offset)
+        return base + offset
+
+    def boot(self, code: Coroutine[Any, Any, int]) -> None:
+        """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno, would
+        wait for somebody else, or never ends."""
+        if not isinstance(code, Coroutine):
+            raise UsageError(f"boot: {code!r}: expected a coroutine, such as register_kprobe(...)")
+        try:
+            for _ in range(LONGEST):
+                check_boot(code, code.send(None))
+            raise UsageError(f"boot: {name_of(code)}: no end after {LONGEST} steps; expected it to end")
+        except StopIteration as stop:
+            if isinstance(stop.value, int) and stop.value < 0:
+                raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-stop.value]}; expected 0") from None
+
+    def probe_and_run(self, site: str, function: str, count: int = 3) -> Mapping[str, KernelCode]:
+        """CPU 0 calls a function `count` times with a probe at one of its instructions."""
+        probe = Kprobe(self.symbol(site))
+        self.boot(register_kprobe(self.kernel, probe))
+        return {"cpu0": run_guest(self.cpus[0], function, count)}
+
+    def jump(self, addr: int, target: int) -> bytes:
+        """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none."""
+        make = self.kernel.arch.port.jump
+        if make is None:
+            raise NotApplicable(f"{self.kernel.arch.name}: no jump that takes the place of a nop")
+        return make(addr, target)
+
+    def run_guest(self, cpu: Percpu, function: str, count: int, results: Collection[int]) -> KernelCode:
+        """A guest whose result depends on who comes first: one not in `results` is wrong, and no other comparison
+        is made in this scenario."""
+        self.has_reference = False
+
+        async def run() -> None:
+            if await run_guest(cpu, function, count) not in results:
+                self.kernel.note("wrong-result")
+
+        return run()
+
+    def note(self, outcome: str) -> Callable[[Kprobe, Any], None]:
+        """A pre_handler that notes an outcome."""
+        kernel = self.kernel
+
+        def handler(p: Kprobe, regs: Any) -> None:
+            kernel.note(outcome)
+
+        return handler
+
+    def call_guest(self, function: str, argument: int = 0) -> Callable[[Kprobe, Any], Coroutine[Any, Any, None]]:
+        """A pre_handler that calls a guest function on the CPU that hit."""
+        kernel = self.kernel
+
+        async def handler(p: Kprobe, regs: Any) -> None:
+            await call_guest(kernel.percpu[regs.cpu.id], function, argument)
+
+        return handler
+
+    def register_die_notifier(self, name: str, call: Callable[[str, Percpu, Any], bool], priority: int = 0) -> None:
+        register_die_notifier(self.kernel.die_chain, DieNotifier(name, priority, call))
+
+
+class LabWorld:
+    """One execution's world (`emu.explore.execution.World`)."""
+
+    def __init__(self, lab: Lab, codes: Mapping[str, KernelCode], reference: Reference) -> None:
+        self.lab = lab
+        self._reference = reference
+        kernel = lab.kernel
+        kernel.booting = False
+        self.tasks: Sequence[Task] = [
+            Task(cpu.name, guarded(codes[cpu.name]) if cpu.name in codes else None, cpu) for cpu in lab.cpus
+        ]
+
+    def finish(self, ending: str) -> frozenset[str]:
+        kernel = self.lab.kernel
+        if ending in ("deadlock", "livelock"):
+            kernel.note(ending)
+        elif ending == "done" and self.lab.has_reference:
+            expected = self._reference.shared(kernel.guest_runs)
+            if expected is not None and expected != kernel.machine.shared():
+                kernel.note("wrong-result")
+        return frozenset(kernel.outcomes)
+
+
+class Reference:
+    """What guests compute without probes, one CPU after the other: their `.shared` data at the end."""
+
+    def __init__(self, config: Config, image: Image) -> None:
+        self._machine = Machine(config.arch, image, config.arch.port.make_cpu, config.cpus)
+        self._known: dict[tuple[tuple[int, str, int], ...], bytes | None] = {}
+
+    def shared(self, runs: Sequence[tuple[int, str, int]]) -> bytes | None:
+        """None if the guests do not end by themselves (they trap, say)."""
+        key = tuple(sorted(runs))
+        if key not in self._known:
+            self._known[key] = self._run(key)
+        return self._known[key]
+
+    def _run(self, runs: Sequence[tuple[int, str, int]]) -> bytes | None:
+        machine = self._machine
+        machine.reset()
+        for number, function, count in runs:
+            cpu = machine.cpus[number]
+            machine.start(cpu, "guest_start", (number, machine.symbol(function), count))
+            cpu.halt_at = machine.symbol("guest_exit")
+            if not isinstance(cpu.run(REFERENCE_LIMIT), Halt):
+                return None
+        return machine.shared()
+
+
+class Laboratory:
+    """Makes worlds of one scenario under one configuration; the machine is reset, not made anew."""
+
+    def __init__(self, scenario: Scenario, config: Config, image: Image | None = None) -> None:
+        self.scenario = scenario
+        self.config = config
+        arch = config.arch
+        image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf_machine, arch.elf_class)
+        self._machine = Machine(arch, image, arch.port.make_cpu, config.cpus)
+        self._reference = Reference(config, image)
+
+    def __call__(self, *, trace: bool = False) -> LabWorld:
+        """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
+        self._machine.reset()
+        lab = Lab(Kernel(self.config, self._machine))
+        if trace:
+            lab.kernel.events = []
+        with blamed(self.scenario):
+            codes = self.scenario(lab)
+        try:
+            self._check(lab, codes)
+            return LabWorld(lab, codes, self._reference)
+        except TraplineError:
+            close(codes)
+            raise
+
+    def _check(self, lab: Lab, codes: Any) -> None:
+        names = [cpu.name for cpu in lab.cpus]
+        name = name_of(self.scenario)
+        if not isinstance(codes, Mapping):
+            raise HandlerError(f"{name} gave {type(codes).__name__}; expected a dict of CPU name to coroutine")
+        for key, code in codes.items():
+            if not isinstance(code, Coroutine):
+                raise HandlerError(f"{name} gave {code!r} for {key}; expected a coroutine, such as run_guest(...)")
+        unknown = [key for key in codes if key not in names]
+        if unknown:
+            raise UsageError(f"{name} needs {unknown[0]}; expected one of {', '.join(names)} (--cpus)")
+
+
+def check_boot(code: KernelCode, op: Any) -> None:
+    """While booting there is nobody to wait for."""
+    if not isinstance(op, Op):
+        raise HandlerError(f"boot: {name_of(code)} awaited {op!r}; expected trapline's own awaitables")
+    if op.ready is not None and not op.ready():
+        raise UsageError(f"boot: {name_of(code)} waits for {op.what}; expected it to need nobody else")
+
+
+def close(codes: Any) -> None:
+    """Abandon what a scenario gave, whatever it is, so that no coroutine is left that nobody awaits."""
+    given = codes.values() if isinstance(codes, Mapping) else codes if isinstance(codes, Sequence) else (codes,)
+    for code in given:
+        if isinstance(code, Coroutine):
+            code.close()
+
+
+async def guarded(code: KernelCode) -> None:
+    """A scenario's code; HandlerError if it raises a Python exception."""
+    with blamed(code):
+        await code

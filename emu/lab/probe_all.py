@@ -1,0 +1,290 @@
+"""One function of any ELF, called without probes, then with one on each of its instructions: does it still do the same?
+
+The probes go to every instruction of the functions that the call executes: one at a time, and all together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emu.elf.file import ElfFile
+from emu.elf.image import Image, Symbol
+from emu.elf.module import open_image
+from emu.errors import GuestError, UsageError
+from emu.explore.execution import RoundRobin, execute
+from emu.explore.task import KernelCode, Task
+from emu.isa.arch import Arch
+from emu.kernel.guest import GUEST_LIMIT, run_to_halt
+from emu.kernel.kernel import Config, Event, Kernel
+from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.port import Port, Variant
+from emu.machine.guest_call import Argument, Call, Caller, Trace
+from emu.verdict.listing import Line, Listing
+from emu.verdict.site import Verdict
+
+Progress = Callable[[int, int], None]
+DATA = "read as data by the function, and not executed: a probe there would change it"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What was not as without probes. `address` is the probe's, None where all were there at once."""
+
+    address: int | None
+    what: str  # died, result, memory, hits
+    expected: str
+    found: str
+
+    def json(self) -> dict[str, Any]:
+        probes = "alone" if self.address is not None else "together"
+        return {
+            "probes": probes,
+            "address": self.address,
+            "what": self.what,
+            "expected": self.expected,
+            "found": self.found,
+        }
+
+
+@dataclass
+class Site:
+    """One instruction of the executed functions; `refused` is why it carries no probe, mostly the kernel's reason."""
+
+    line: Line
+    executed: int
+    entered: int
+    errno: int = 0
+    refused: str | None = None
+    alone: int | None = None  # hits
+    together: int | None = None
+
+    def json(self) -> dict[str, Any]:
+        refused = None if self.refused is None else {"errno": self.errno, "why": self.refused}
+        return {
+            **{key: value for key, value in self.line.json().items() if key != "errno"},
+            "executed": self.executed,
+            "hits_alone": self.alone,
+            "hits_together": self.together,
+            "refused": refused,
+        }
+
+
+@dataclass
+class Report:
+    """What `probe-all` found."""
+
+    functions: list[str]
+    result: int
+    executed: int  # instructions, repetitions included
+    sites: list[Site]
+    differences: list[Difference] = field(default_factory=list)
+    registers: list[str] = field(default_factory=list)  # that end otherwise, in some run; nobody promised them
+    interrupted: bool = False  # by ^C; sites without hits were not tried
+
+    @property
+    def same(self) -> bool:
+        return not self.differences
+
+    @property
+    def probed(self) -> int:
+        return sum(site.alone is not None for site in self.sites)
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "complete": not self.interrupted,
+            "functions": self.functions,
+            "result": self.result,
+            "executed": self.executed,
+            "probed": self.probed,
+            "refused": sum(site.refused is not None for site in self.sites),
+            "same": self.same,
+            "differences": [difference.json() for difference in self.differences],
+            "registers": self.registers,
+            "sites": [site.json() for site in self.sites],
+        }
+
+
+class OneCpu:
+    """A world of one CPU that calls the function (`emu.explore.execution.World`)."""
+
+    def __init__(self, kernel: Kernel, code: KernelCode) -> None:
+        self.tasks: Sequence[Task] = [Task("cpu0", code, kernel.percpu[0])]
+        self.ending = ""
+
+    def finish(self, ending: str) -> frozenset[str]:
+        self.ending = ending
+        return frozenset()
+
+
+class ProbeAll:
+    """A function of a file under one variant of an architecture's kernel."""
+
+    def __init__(
+        self, arch: Arch[Port], variant: Variant, file: ElfFile, function: str, arguments: Sequence[Argument]
+    ) -> None:
+        self.config = Config(arch, variant, variant.patching, cpus=1)
+        self.image, module = open_image(file, arch)
+        address = address_of(self.image, function)
+        slots = self._slots_size(arch)
+        call = Call(address, tuple(arguments))
+        self._caller = Caller(arch, self.image, arch.port.make_cpu, call, module, slots)
+        self._listing = Listing(arch, self.image, variant.release)
+        self.trace = self._caller.trace(GUEST_LIMIT)
+
+    def _slots_size(self, arch: Arch[Port]) -> int:
+        """Room for a slot for every instruction that there is, up to a mebibyte."""
+        text = sum(len(section.data) for section in self.image.executable_sections())
+        return min(1 << 20, arch.port.slot_size * (text // min(arch.insn_sizes) + 2))
+
+    def run(self, progress: Progress) -> Report:
+        """Every probe alone, then all of them; after a ^C what there is by then."""
+        functions = list(self._functions())
+        sites = [
+            Site(line, self.trace.steps[line.address], self.trace.entries[line.address])
+            for line in self._listing.lines_of(functions)
+        ]
+        names = [symbol.name for symbol in functions]
+        report = Report(names, self.trace.result, sum(self.trace.steps.values()), sites)
+        try:
+            for number, site in enumerate(sites):
+                progress(number, len(sites))
+                self._alone(site, report)
+            self._together([site for site in sites if site.refused is None], report)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        report.registers = sorted(set(report.registers))
+        return report
+
+    def _functions(self) -> Iterator[Symbol]:
+        """Those that were executed, by address."""
+        found: dict[int, Symbol] = {}
+        for address in self.trace.steps:
+            around = self.image.symbol_at(address)
+            if around is not None:
+                found[around[0].address] = around[0]
+        return (found[address] for address in sorted(found))
+
+    def _alone(self, site: Site, report: Report) -> None:
+        kernel, probes = self._kernel([site])
+        if site.errno:
+            site.refused = self._why(kernel, site)
+            return
+        address, before, registers = site.line.address, len(report.differences), list(report.registers)
+        hits = self._call(kernel, probes, address, report)
+        site.alone = hits[address]
+        self._check_hits(site, site.alone, address, report)
+        if len(report.differences) > before and self._is_data(site, kernel.arch.kprobe_break(probes[0].opcode)):
+            del report.differences[before:]
+            report.registers, site.refused, site.alone = registers, DATA, None
+
+    def _is_data(self, site: Site, breakpoint: bytes) -> bool:
+        """Whether it is no instruction but a constant: the breakpoint matters although nobody comes there."""
+        address = site.line.address
+        return not site.executed and self._caller.reads_as_data(address, breakpoint, self.trace, GUEST_LIMIT)
+
+    def _together(self, sites: Sequence[Site], report: Report) -> None:
+        kernel, probes = self._kernel(sites)
+        hits = self._call(kernel, probes, None, report)
+        for site in sites:
+            site.together = hits[site.line.address]
+            self._check_hits(site, site.together, None, report)
+
+    def _kernel(self, sites: Sequence[Site]) -> tuple[Kernel, list[Kprobe]]:
+        """A fresh kernel, with a probe at each site that it accepts."""
+        self._caller.prepare()
+        kernel = Kernel(self.config, self._caller.machine)
+        probes = []
+        for site in sites:
+            probe = Kprobe(site.line.address)
+            site.errno = finish(register_kprobe(kernel, probe))
+            if not site.errno:
+                probes.append(probe)
+        kernel.booting = False
+        return kernel, probes
+
+    def _call(self, kernel: Kernel, probes: Sequence[Kprobe], address: int | None, report: Report) -> Counter[int]:
+        """Call the function and compare; how often each probe was hit."""
+        hits: Counter[int] = Counter()
+
+        def count(probe: Kprobe, regs: Any) -> None:
+            hits[probe.where] += 1
+
+        for probe in probes:
+            probe.pre_handler = count
+        kernel.events = events = Last()
+        world = OneCpu(kernel, run_to_halt(kernel.percpu[0]))
+        try:
+            execute(world, RoundRobin())
+            how = world.ending if world.ending != "died" else events.text
+        except GuestError as error:
+            world.ending, how = "died", str(error)
+        if world.ending != "done":
+            report.differences.append(Difference(address, "died", "a return", how))
+        else:
+            self._compare(self._caller.finish(Trace()), address, report)
+        return hits
+
+    def _compare(self, after: Trace, address: int | None, report: Report) -> None:
+        expected = self.trace
+        if after.result != expected.result:
+            report.differences.append(Difference(address, "result", f"{expected.result:#x}", f"{after.result:#x}"))
+        for addr, old, new in self._caller.changed_memory(expected, after):
+            report.differences.append(Difference(address, "memory", f"{old:#04x} at {addr:#x}", f"{new:#04x}"))
+        report.registers += [name for name, value in after.registers.items() if value != expected.registers[name]]
+
+    def _check_hits(self, site: Site, hits: int, address: int | None, report: Report) -> None:
+        if not site.entered <= hits <= site.executed and not self._died(address, report):
+            expected = f"{site.executed} at {site.line.address:#x}"
+            report.differences.append(Difference(address, "hits", expected, str(hits)))
+
+    def _died(self, address: int | None, report: Report) -> bool:
+        return any(found.what == "died" and found.address == address for found in report.differences)
+
+    def _why(self, kernel: Kernel, site: Site) -> str:
+        """What the kernel has against a probe there."""
+        decision = kernel.decide(kernel.site(site.line.address))
+        return decision.why if decision.verdict is Verdict.REJECT else "no probes are allowed at this address"
+
+
+class Last(list[Event]):
+    """Keeps only what happened last: a kernel that dies says why just before."""
+
+    text = ""
+
+    def append(self, event: Event) -> None:
+        self.text = event.text
+
+
+def finish(code: KernelCode) -> int:
+    """Run kernel code that has the machine for itself; the errno that it gives, positive."""
+    try:
+        while True:
+            code.send(None)
+    except StopIteration as stop:
+        return -int(stop.value)
+
+
+def address_of(image: Image, function: str) -> int:
+    """A function by name or address; UsageError for what is not in text, ImageError for an unknown name."""
+    address = _address(function) if function.lower().startswith("0x") else image.symbol(function).address
+    if not any(s.address <= address < s.address + s.size for s in image.executable_sections()):
+        raise UsageError(f"function {function}: expected something in the text of {image.name}, not {address:#x}")
+    return address
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise UsageError(f"function {text!r}: expected a name, or an address such as 0x10000") from None
+
+
+def variant_of(arch: Arch[Port], name: str | None) -> Variant:
+    """A variant by name; UsageError lists those there are."""
+    variants: Mapping[str, Variant] = arch.port.variants
+    if (name or "mainline") not in variants:
+        raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
+    return variants[name or "mainline"]

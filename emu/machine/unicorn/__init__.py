@@ -1,0 +1,1 @@
+"""CPUs of Unicorn, with the quirks of its version fenced in."""

@@ -1,0 +1,1 @@
+"""Processes, pools and clusters, and one way to end them."""

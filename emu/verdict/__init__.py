@@ -1,0 +1,1 @@
+"""What Linux of a release says to a kprobe at a place: rules, sites, listings, sweeps."""

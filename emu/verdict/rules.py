@@ -1,0 +1,215 @@
+"""What a kernel says to a word, as rows of masks that change from release to release; the first match decides.
+
+A table is text, a row a line, columns separated by two or more spaces, `#` starts a comment line:
+
+    # name   mask           value     verdict   releases     action        why
+    ldr_lit  bf000000       18000000  simulate  6.12..       load_literal  PC-relative load
+    mops     3b200c00       19000400  reject    6.13..       -             must be consecutive
+    c_jr     0000f07f!0f80  00008002  simulate  6.6..        simulate_jr   (word & 0x0f80) must not be zero too
+    bbit0    fc000000       c8000000  simulate  all@octeon   branch        only where the CPU has the feature
+    other    00000000       00000000  step      all          -             every table ends in a row like this
+
+`6.12..` is 6.12 and later, `..6.12` earlier than 6.12, `6.3..6.9` from 6.3 until before 6.9, `all` all. A row
+that an earlier one always hides is an error, so is a release in which a name stands for two rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from pathlib import Path
+
+from emu.errors import DecodeError, TableError, UsageError
+from emu.verdict.site import Release, Verdict, parse_release
+
+WORD_BITS = 32
+WORD_MASK = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row. `since` and `until` (exclusive) are None where open, `feature` where none is needed.
+
+    `action` is the kernel's simulation routine, a name of its own for each behaviour it had; None unless
+    `verdict` is SIMULATE. `line` is the row's line in its file, from 1.
+    """
+
+    name: str
+    mask: int
+    value: int
+    nonzero: int
+    verdict: Verdict
+    since: Release | None
+    until: Release | None
+    feature: str | None
+    action: str | None
+    why: str
+    line: int
+
+    def matches(self, word: int) -> bool:
+        """Whether the masks fit a word, releases and features apart."""
+        return word & self.mask == self.value and (not self.nonzero or word & self.nonzero != 0)
+
+    def in_force(self, release: Release | None, features: Collection[str] = ()) -> bool:
+        """Whether the row holds in a release (None is the newest) on a CPU with these features."""
+        if self.feature is not None and self.feature not in features:
+            return False
+        if release is None:
+            return self.until is None
+        return (self.since is None or self.since <= release) and (self.until is None or release < self.until)
+
+    def hides(self, later: Rule) -> bool:
+        """Whether every word that `later` matches is matched by this row, and in every release of `later`.
+
+        Always right where it says yes, and where neither row has a non-zero condition.
+        """
+        masks = self.mask & ~later.mask == 0 and later.value & self.mask == self.value
+        subset = later.nonzero != 0 and later.nonzero & ~self.nonzero == 0
+        nonzero = not self.nonzero or self.nonzero & later.value != 0 or subset
+        since = self.since is None or (later.since is not None and self.since <= later.since)
+        until = self.until is None or (later.until is not None and later.until <= self.until)
+        return masks and nonzero and since and until and self.feature in (None, later.feature)
+
+    def coexists(self, other: Rule) -> bool:
+        """Whether some release has both rows."""
+        starts = self.since is None or other.until is None or self.since < other.until
+        ends = self.until is None or other.since is None or other.since < self.until
+        return starts and ends
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """Rows in the order in which the kernel asks. The last one of every release matches all words."""
+
+    rules: tuple[Rule, ...]
+    where: str
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> RuleTable:
+        """The table in `text`; `where` names it in errors. TableError with file and line for a bad row."""
+        lines = enumerate(map(str.strip, text.splitlines()), start=1)
+        rules = tuple(_parse_row(line, f"{where}:{n}", n) for n, line in lines if line and line[0] != "#")
+        table = cls(rules, where)
+        table._check()
+        return table
+
+    @classmethod
+    def load(cls, path: Path) -> RuleTable:
+        """The table in a file."""
+        return cls.parse(path.read_text(encoding="utf-8"), f"{path.parent.name}/{path.name}")
+
+    def in_force(self, release: Release | None, features: Collection[str] = ()) -> tuple[Rule, ...]:
+        """The rows of one release (None: the newest) on a CPU with these features, in order."""
+        return tuple(rule for rule in self.rules if rule.in_force(release, features))
+
+    def decide(self, word: int, release: Release | None, features: Collection[str] = ()) -> Rule:
+        """The row that decides about a word of 32 bits; DecodeError for anything wider."""
+        if not 0 <= word <= WORD_MASK:
+            raise DecodeError(f"word {word:#x}: expected {WORD_BITS} bits")
+        return next(rule for rule in self.rules if rule.matches(word) and rule.in_force(release, features))
+
+    @property
+    def boundaries(self) -> tuple[Release, ...]:
+        """The releases in which some row begins or ends, oldest first: all that one can tell apart."""
+        return tuple(sorted({end for rule in self.rules for end in (rule.since, rule.until) if end is not None}))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The features that some row asks for."""
+        return frozenset(rule.feature for rule in self.rules if rule.feature is not None)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every simulation routine of every release, in the order of the rows."""
+        return tuple(dict.fromkeys(rule.action for rule in self.rules if rule.action is not None))
+
+    def _check(self) -> None:
+        if not self.rules or self.rules[-1].mask or self.rules[-1].nonzero or not _unconditional(self.rules[-1]):
+            raise TableError(f"{self.where}: expected a last row with mask 0, in force in all releases")
+        for first, second in combinations(self.rules, 2):
+            place = f"{self.where}:{second.line}: row {second.name!r}"
+            if first.hides(second):
+                raise TableError(f"{place} can never match: line {first.line} takes all its words")
+            if first.name == second.name and first.coexists(second):
+                raise TableError(f"{place}: expected another name, line {first.line} has it in the same release")
+
+
+def _unconditional(rule: Rule) -> bool:
+    return rule.since is None and rule.until is None and rule.feature is None
+
+
+def _parse_row(line: str, place: str, number: int) -> Rule:
+    columns = re.split(r"\s{2,}", line, maxsplit=6)
+    if len(columns) != 7:
+        raise TableError(f"{place}: {len(columns)} columns: expected name, mask, value, verdict, releases, action, why")
+    name, masks, value_text, verdict_text, when, action, why = columns
+    mask, nonzero = _parse_masks(masks, place)
+    value = _parse_hex(value_text, place)
+    if value & ~mask:
+        raise TableError(f"{place}: value {value:08x}: expected no bit outside the mask {mask:08x}")
+    if nonzero & mask:
+        raise TableError(f"{place}: condition !{nonzero:x}: expected no bit of the mask {mask:08x}")
+    verdict = _parse_verdict(verdict_text, place)
+    if (action == "-") is (verdict is Verdict.SIMULATE):
+        raise TableError(f"{place}: action {action!r}: expected a routine for simulate, - for anything else")
+    since, until, feature = _parse_when(when, place)
+    return Rule(
+        name, mask, value, nonzero, verdict, since, until, feature, None if action == "-" else action, why, number
+    )
+
+
+def _parse_masks(text: str, place: str) -> tuple[int, int]:
+    mask, bang, nonzero = text.partition("!")
+    return _parse_hex(mask, place), _parse_condition(nonzero, place) if bang else 0
+
+
+def _parse_hex(text: str, place: str) -> int:
+    if not re.fullmatch(r"[0-9a-f]{8}", text):
+        raise TableError(f"{place}: {text!r}: expected 8 hexadecimal digits")
+    return int(text, 16)
+
+
+def _parse_condition(text: str, place: str) -> int:
+    if not re.fullmatch(r"0*[1-9a-f][0-9a-f]*", text) or len(text) > 8:
+        raise TableError(f"{place}: condition !{text}: expected the bits that must not all be zero, in hexadecimal")
+    return int(text, 16)
+
+
+def _parse_verdict(text: str, place: str) -> Verdict:
+    try:
+        return Verdict(text)
+    except ValueError:
+        raise TableError(f"{place}: verdict {text!r}: expected reject, simulate or step") from None
+
+
+def _parse_when(text: str, place: str) -> tuple[Release | None, Release | None, str | None]:
+    span, at, feature = text.partition("@")
+    if at and not re.fullmatch(r"[a-z]\w*", feature):
+        raise TableError(f"{place}: feature {feature!r}: expected a name such as r6")
+    since, until = _parse_span(span, place)
+    return since, until, feature if at else None
+
+
+def _parse_span(text: str, place: str) -> tuple[Release | None, Release | None]:
+    if text == "all":
+        return None, None
+    since_text, dots, until_text = text.partition("..")
+    try:
+        since = parse_release(since_text) if since_text else None
+        until = parse_release(until_text) if until_text else None
+    except UsageError as error:
+        raise TableError(f"{place}: {error}") from None
+    if not dots or since == until or (since and until and since > until):
+        raise TableError(f"{place}: releases {text!r}: expected all, 6.13.., ..6.12 or 6.3..6.9")
+    return since, until
+
+
+def periods(table: RuleTable) -> Iterator[Release | None]:
+    """One release for every set of rows there ever was, oldest first; None, the newest, comes last."""
+    ends = table.boundaries
+    if ends:
+        yield (0, 0)
+    yield from (first for first, _ in pairwise(ends))
+    yield None

@@ -1,0 +1,106 @@
+"""Is the comparison needed, redundant or harmful, and does it suffice? Expectations are the facts', core section 8."""
+
+from functools import cache
+
+import pytest
+
+import arches
+from emu.lab.cells import Settings, explore_cell
+from emu.lab.decide import FOREIGN, RACE, Decided, decide_recheck
+from emu.lab.lab import NotApplicable
+
+ARCHS = arches.names()
+RE_ENABLE = ("mips", "loongarch")  # interrupts on before the kprobe handler, and the code decoded from memory
+
+
+@cache
+def decided(scenario, arch, patching, preempt="none"):
+    cells = [
+        explore_cell(Settings(scenario, arch, variant, patching, preempt)) for variant in ("no-recheck", "recheck")
+    ]
+    assert all(cell.report.complete for cell in cells)
+    return Decided(*cells)
+
+
+@pytest.mark.parametrize(
+    ("arch", "patching", "preempt", "verdict", "sufficient"),
+    [
+        # Rows 3 and 4: the word is restored before the lookup, or even before the code is read
+        *((arch, "live", "none", "needed", False) for arch in RE_ENABLE),
+        *((arch, "live", "full", "needed", False) for arch in RE_ENABLE),
+        # The code is in the trap: nothing is left to go wrong before the lookup
+        *((arch, "live", "none", "needed", True) for arch in ("arm64", "riscv", "x86")),
+        # do_trap_illinsn's inverted test returns where the word is gone, check or no check
+        ("csky", "live", "none", "redundant", True),
+        # Nobody is between trap and lookup while the machine is stopped
+        *((arch, "stop_machine", "none", "redundant", True) for arch in ARCHS),
+        *((arch, "stop_machine", "full", "redundant", True) for arch in ARCHS if arch not in RE_ENABLE),
+        # ... but for the kernels that can be preempted there
+        *((arch, "stop_machine", "full", "needed", False) for arch in RE_ENABLE),
+        # An IPI that the handler's CPU takes only afterwards, since 5c02ece81848
+        ("x86", "text_poke", "none", "redundant", True),
+    ],
+)
+def test_the_race(arch, patching, preempt, verdict, sufficient):
+    one = decided(RACE, arch, patching, preempt)
+    assert (one.verdict, one.sufficient) == (verdict, sufficient)
+
+
+@pytest.mark.parametrize("preempt", ["none", "full"])
+@pytest.mark.parametrize("patching", ["live", "stop_machine"])
+def test_break_515_as_gas_spells_it_is_swallowed_on_mips(patching, preempt):
+    assert decided("foreign_break_gas", "mips", patching, preempt).verdict == "harmful"
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_the_kprobe_word_itself_is_left_to_others(arch):
+    """The word in memory is the breakpoint, so the comparison says that it is not ours: He's point."""
+    assert decided("foreign_break", arch, "live").verdict == "redundant"
+
+
+@pytest.mark.parametrize(
+    ("arch", "patching", "preempt", "verdict"),
+    [
+        *((arch, "live", "none", "harmful") for arch in ARCHS),
+        *((arch, "stop_machine", "none", "redundant") for arch in ARCHS),
+        *((arch, "stop_machine", "full", "harmful" if arch in RE_ENABLE else "redundant") for arch in ARCHS),
+        ("x86", "text_poke", "none", "harmful"),  # what 8e791f7eba4c was about
+    ],
+)
+def test_a_debuggers_breakpoint_that_is_removed_under_way(arch, patching, preempt, verdict):
+    assert decided("foreign_removed", arch, patching, preempt).verdict == verdict
+
+
+def test_no_other_architecture_has_a_second_spelling():
+    for arch in set(ARCHS) - {"mips"}:
+        with pytest.raises(NotApplicable):
+            decided("foreign_break_gas", arch, "live")
+
+
+def test_what_the_verdict_is_made_of():
+    one = decided(RACE, "riscv", "live")
+    assert one.without.frequency("oops") == "sometimes"
+    assert one.without.frequency("claimed") == one.with_check.frequency("oops") == "never"
+    assert one.with_check.frequency("claimed") == "sometimes"
+    json = one.json()
+    assert (json["without"]["variant"], json["with"]["variant"]) == ("no-recheck", "recheck")
+    assert (json["arch"], json["patching"], json["preempt"]) == ("riscv", "live", "none")
+
+
+def test_all_at_once():
+    """A decision for each policy and preemption setting, with the scenarios that the architecture can have."""
+    told = []
+    decisions, interrupted = decide_recheck(
+        ["riscv", "arm64"], ["live"], ["none", "full"], lambda done, of: told.append((done, of))
+    )
+    assert not interrupted
+    places = [(one.race.settings.arch, one.race.settings.preempt) for one in decisions]
+    assert places == [("riscv", "none"), ("riscv", "full"), ("arm64", "none"), ("arm64", "full")]
+    for decision in decisions:
+        assert decision.race.settings.scenario == RACE
+        foreign = [one.settings.scenario for one in decision.foreign]
+        assert foreign == [name for name in FOREIGN if name != "foreign_break_gas"]
+        assert {one.settings.arch for one in decision.foreign} == {decision.race.settings.arch}
+        assert {one.settings.preempt for one in decision.foreign} == {decision.race.settings.preempt}
+    scenarios, variants = 4, 2
+    assert told == [(n, 2 * 2 * scenarios * variants) for n in range(1, 2 * 2 * scenarios * variants + 1)]

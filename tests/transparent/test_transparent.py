@@ -1,0 +1,749 @@
+"""Probes that change what instructions do: known defects by hand, found by the search, gone where they are mended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+
+import pytest
+
+import arches
+from emu.errors import DecodeError, UsageError
+from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.variants import choose_variant
+from emu.transparent.bench import Bench, drive
+from emu.transparent.case import Case, format_case, nonzero_runs, parse_case
+from emu.transparent.compare import Difference
+from emu.transparent.examples import ExampleRow, Limit, choose, random_word
+from emu.transparent.search import INTO_SLOT, OWN_TEXT, UNSTABLE, Search, search
+from emu.transparent.tally import Quota, merged
+from emu.verdict.site import parse_release
+
+ARCHS = arches.names()
+
+# Where the benches have their first place for an instruction, A in the cases.
+A = {
+    **dict.fromkeys(("arm64", "riscv", "csky", "mips"), 0x80213000),
+    "loongarch": 0x9000000000213000,
+    "x86": 0xFFFFFFFF81013000,
+}
+
+
+def chosen(arch, which):
+    """A variant by name, or the one of a release; "" is the newest kernel's."""
+    variants = arches.load(arch).port.variants
+    if not which or which in variants:
+        return choose_variant(variants, which or None, None)
+    return choose_variant(variants, None, parse_release(which))
+
+
+@pytest.fixture(scope="module")
+def searches():
+    """A bench for an architecture and a kernel, made once."""
+    made = {}
+
+    def get(arch, which=""):
+        if (arch, which) not in made:
+            loaded = arches.load(arch)
+            made[arch, which] = Search(Bench(loaded, chosen(arch, which), arches.examples(loaded)))
+        return made[arch, which]
+
+    return get
+
+
+def run(searching, row_names=(), encodings=100, seed=1):
+    rows = choose(searching.bench.examples.rows(searching.bench.variant.release), row_names)
+    return search(rows, encodings, seed, lambda quotas: [searching.run(quotas)])
+
+
+def test_the_first_site_is_where_the_cases_say(searches):
+    assert {arch: searches(arch).bench.layout.sites[0] for arch in ARCHS} == A
+
+
+# Known defects, each with a case and a difference computed by hand from what Linux does there
+
+
+@dataclass(frozen=True)
+class Defect:
+    """`bad` and `good` are kernels that have it and have it not; `rows` are where a search must find it."""
+
+    arch: str
+    bad: str
+    good: str
+    case: str
+    difference: str
+    rows: str
+
+
+DEFECTS = {
+    # RISC-V. ca0254998be4 (6.2): rd is written before rs1 is read, so `jalr ra, 1140(ra)` goes to A + 4 + 1140.
+    "riscv: jalr with rd = rs1": Defect(
+        "riscv", "6.1", "6.2", "word=0x474080e7 at=A x1=0x80208000",
+        "pc: 0x80208474 in place, 0x80213478 under the probe", "insns.decode:jalr",
+    ),
+    # 8cb22bec1426 (6.7): a write to x0 fails, and the PC stays.
+    "riscv: jal to x0": Defect(
+        "riscv", "6.6", "6.7", "word=0x0080006f at=A", "pc: 0x80213008 in place, 0x80213000 under the probe",
+        "insns.decode:jal",
+    ),
+    "riscv: jalr to x0": Defect(
+        "riscv", "6.1", "6.7", "word=0x00008067 at=A x1=0x80208000",
+        "pc: 0x80208000 in place, 0x80213000 under the probe", "insns.decode:jalr",
+    ),
+    # simulate_c_jr leaves bit 0 of the target; the ISA clears it (C.JR expands to jalr).
+    "riscv: c.jr to an odd address": Defect(
+        "riscv", "", "fixed", "word=0x8082 at=A x1=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
+        "insns.decode:c.jr",
+    ),
+    "riscv: c.jalr to an odd address": Defect(
+        "riscv", "", "fixed", "word=0x9082 at=A x1=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
+        "insns.decode:c.jalr",
+    ),
+    # LR is stepped, and the exception return after it ends the reservation: the SC, probed or not, fails (1).
+    "riscv: lr": Defect(
+        "riscv", "", "fixed", "word=0x1005a52f at=A x11=0x80300000 then=0x1875a2af",
+        "next probe's x5: 0x0 in place, 0x1 under the probe", "insns.decode:lr.w",
+    ),
+    # LoongArch: the immediate is shifted in 32 bits. imm20 = -1 is 256 KiB back; without the sign, 4 GiB forward.
+    "loongarch: pcaddu18i": Defect(
+        "loongarch", "", "fixed", "word=0x1fffffe4 at=A",
+        "r4: 0x90000000001d3000 in place, 0x90000001001d3000 under the probe", "insns.decode:pcaddu18i",
+    ),
+    # db740f5689e6 (6.18) refuses llacq and screl.
+    "loongarch: llacq": Defect(
+        "loongarch", "6.17", "6.18", "word=0x385780a4 at=A r5=0x9000000000300000 then=0x385784ac",
+        "next probe's r12: 0x1 in place, 0x0 under the probe", "insns.decode:llacq.w",
+    ),
+    "loongarch: ertn": Defect(
+        "loongarch", "", "fixed", "word=0x06483800 at=A",
+        "end: completes, pc 0x0 in place, unfinished at 0x0: it left the slot, and the kernel still steps it"
+        " under the probe", "insns.decode:ertn",
+    ),
+    # ARM64: `ldr d0, A + 0x8000` is stepped in the second slot, and loads from 0x8000 behind that.
+    "arm64: ldr of a floating point literal": Defect(
+        "arm64", "", "fixed", "word=0x5c040000 at=A",
+        "v0: 0x8021b000 in place, 0x80209008 under the probe (relative to the slot)", "classes.decode:ldr_lit_fp",
+    ),
+    # 50f813e57601 (6.12): the W form loads 64 bits; the literal is the last word before memory ends.
+    "arm64: ldr of a 32-bit literal": Defect(
+        "arm64", "6.11", "6.12", "word=0x180001e0 at=0x80222fc0",
+        "end: completes, pc 0x80222fc4 in place, fault at 0x80222fc0 under the probe", "classes.decode:ldr_lit_w",
+    ),
+    # MIPS: BRANCH_LIKELY_TAKEN skips the delay slot where the ISA executes it.
+    "mips: taken branch likely": Defect(
+        "mips", "", "fixed", "word=0x50000003 at=A next=0x25080001", "r8: 0x1 in place, 0x0 under the probe",
+        "classes.decode:beql",
+    ),
+    # A nop in the delay slot: SKIP_DELAYSLOT, and IE is not put back.
+    "mips: branch over a nop": Defect(
+        "mips", "", "fixed", "word=0x10000003 at=A next=0x00000000",
+        "cp0_status: 0x20000001 in place, 0x20000000 under the probe", "classes.decode:beq",
+    ),
+    # ... and the kprobe stays current, so the next one on this CPU is missed.
+    "mips: branch over a nop, and the next probe": Defect(
+        "mips", "", "fixed", "word=0x10000003 at=A next=0x00000000 cp0_status=0x20000000 then=0x25080001",
+        "next probe's hits: 1 in place, 0 under the probe", "classes.decode:beq",
+    ),
+    # COP1 is all branches to the kernel: `mov.s $f2, $f0` is bc1f by 0x86 words.
+    "mips: COP1": Defect(
+        "mips", "", "fixed", "word=0x46000086 at=A next=0x25080001",
+        "pc: 0x80213004 in place, 0x8021321c under the probe", "classes.decode:fp_single",
+    ),
+    # jalx has a delay slot in the ISA only: the step's break gets there, and is taken for the step of one instruction.
+    "mips: jalx": Defect(
+        "mips", "", "fixed", "word=0x74082000 at=A next=0x00000000",
+        "pc: 0x80208000 in place, 0x80213004 under the probe", "classes.decode:jalx",
+    ),
+    # C-SKY: the distance's sign bit is one too low (br16, br32), or eleven (bsr32).
+    "csky: br16 by 512": Defect(
+        "csky", "", "fixed", "word=0x0500 at=A", "pc: 0x80213200 in place, 0x80212e00 under the probe",
+        "insns.decode:br16",
+    ),
+    "csky: br32 by 32 KiB": Defect(
+        "csky", "", "fixed", "word=0x4000e800 at=A", "pc: 0x8021b000 in place, 0x8020b000 under the probe",
+        "insns.decode:br32",
+    ),
+    "csky: bsr32 by 96 KiB": Defect(
+        "csky", "", "fixed", "word=0xc000e000 at=A", "pc: 0x8022b000 in place, 0x8020b000 under the probe",
+        "insns.decode:bsr32",
+    ),
+    "csky: lrw16": Defect(
+        "csky", "", "fixed", "word=0x1001 at=A", "pc: 0x80213002 in place, 0x80213000 under the probe",
+        "insns.decode:lrw16",
+    ),
+    "csky: lrw32": Defect(
+        "csky", "", "fixed", "word=0x0020ea80 at=A", "pc: 0x80213004 in place, 0x80213000 under the probe",
+        "insns.decode:lrw32",
+    ),
+    "csky: pop32 of r28": Defect(
+        "csky", "", "fixed", "word=0x0100ebc0 at=A r14=0x80300000 mem=0x80300000:01",
+        "r28: 0x1 in place, 0x0 under the probe", "insns.decode:pop32",
+    ),
+    # Bit 0 of a target is no part of it; from memory, and for a pop, the kernel takes it over.
+    "csky: pop to an odd address": Defect(
+        "csky", "", "fixed", "word=0x1480 at=A r15=0x80208001", "pc: 0x80208000 in place, 0x80208001 under the probe",
+        "kprobes.rules:pop16",
+    ),
+    # The literal at A + 0x4c is its own address plus one.
+    "csky: jmpi to an odd address": Defect(
+        "csky", "", "fixed", "word=0x0013eac0 at=A", "pc: 0x8021304c in place, 0x8021304d under the probe",
+        "insns.decode:jmpi32",
+    ),
+    # 3f47a7b0096d (5.12): these four and bnezad had no sign until then. Their distances are wrong to this day.
+    "csky: unsigned blz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e981 at=A r1=0x80000000",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:blz32",
+    ),
+    "csky: unsigned bhsz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e9a1 at=A r1=0x80000000",
+        "pc: 0x80213004 in place, 0x80213100 under the probe", "insns.decode:bhsz32",
+    ),
+    "csky: unsigned bhz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e941 at=A r1=0x80000000",
+        "pc: 0x80213004 in place, 0x80213100 under the probe", "insns.decode:bhz32",
+    ),
+    "csky: unsigned blsz": Defect(
+        "csky", "5.11", "fixed", "word=0x0080e961 at=A r1=0x80000000",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:blsz32",
+    ),
+    # ... but bnezad did right by that, if its name and the emulator that it was checked against are (see simulate.py).
+    "csky: bnezad of a negative counter": Defect(
+        "csky", "", "fixed", "word=0x0080e821 at=A r1=0x80000001",
+        "pc: 0x80213100 in place, 0x80213004 under the probe", "insns.decode:bnezad32",
+    ),
+    "csky: the C flag": Defect(
+        "csky", "", "fixed", "word=0x6406 at=A r1=0x1", "c: 0x1 in place, 0x0 under the probe",
+        "insns.decode:cmpne16",
+    ),
+    # Only the first halfword of `ori r1, r0, 0xffff` gets into the slot, which was zero.
+    "csky: 32 bits in a slot": Defect(
+        "csky", "", "fixed", "word=0xffffec20 at=A", "r1: 0xffff in place, 0x0 under the probe", "insns.decode:ori32",
+    ),
+    "csky: jsr16": Defect(
+        "csky", "", "fixed", "word=0x7bc5 at=A r1=0x80208000",
+        "end: completes, pc 0x80208000 in place, oops at 0x80208000: Oops: illegal trap under the probe",
+        "insns.decode:jsr16",
+    ),
+    # grs r0, A + 0x100: of that the slot has `grs r0, .`
+    "csky: grs": Defect(
+        "csky", "", "fixed", "word=0x0080cc0c at=A", "r0: 0x80213100 in place, 0x80201004 under the probe",
+        "insns.decode:grs32",
+    ),
+    # x86: LOOP compares the counter before it counts. With 1 the processor falls through.
+    "x86: loop": Defect(
+        "x86", "", "fixed", "word=e210 at=A rcx=1",
+        "pc: 0xffffffff81013002 in place, 0xffffffff81013012 under the probe", "opcodes:loop_jcxz",
+    ),
+    # Boosted copies are executed as they are: the probe must have a post_handler, as those at every other place have.
+    "x86: ret imm16": Defect(
+        "x86", "", "fixed", "word=c20800 at=0xffffffff81013111 rsp=0xffffffff81100800",
+        "rsp: 0xffffffff81100810 in place, 0xffffffff81100808 under the probe", "opcodes:ret_iw",
+    ),
+    # A far return is emulated as a near one. There is no table of segments here: the processor has a fault.
+    "x86: far return": Defect(
+        "x86", "", "fixed", "word=cb at=0xffffffff81013111 rsp=0xffffffff81100800",
+        "end: fault at 0xffffffff81013111 in place, completes, pc 0x0 under the probe", "opcodes:ret_far",
+    ),
+    # The return address of a call with a prefix is five bytes on, in the middle of its distance.
+    "x86: call with a prefix": Defect(
+        "x86", "", "fixed", "word=48e800010000 at=A rsp=0xffffffff81100800",
+        "[0xffffffff811007f8]: 06300181ffffffff in place, 05300181ffffffff under the probe", "opcodes:call_rel",
+    ),
+    "x86: call of rsp": Defect(
+        "x86", "", "fixed", "word=ffd4 at=A rsp=0xffffffff81100800",
+        "pc: 0xffffffff81100800 in place, 0xffffffff811007f8 under the probe", "kprobes:call_reg",
+    ),
+    # f5d03da48d06 (6.8): the return address of `call *%r8`, three bytes long, was five bytes on.
+    "x86: call of r8": Defect(
+        "x86", "6.7", "6.8", "word=41ffd0 at=A rsp=0xffffffff81100800",
+        "[0xffffffff811007f8]: 03300181ffffffff in place, 05300181ffffffff under the probe", "kprobes:call_reg",
+    ),
+    # 8924779df820 (6.0): JNG is ZF or SF != OF, not both.
+    "x86: jng": Defect(
+        "x86", "5.19", "6.0", "word=7e10 at=A zf=1",
+        "pc: 0xffffffff81013012 in place, 0xffffffff81013002 under the probe", "opcodes:jcc_rel8",
+    ),
+    "x86: jg": Defect(
+        "x86", "5.19", "6.0", "word=7f10 at=A sf=1",
+        "pc: 0xffffffff81013002 in place, 0xffffffff81013012 under the probe", "opcodes:jcc_rel8",
+    ),
+    # Always eight bytes.
+    "x86: pushf of 16 bits": Defect(
+        "x86", "", "fixed", "word=669c at=0xffffffff81013111 rsp=0xffffffff81100800",
+        "rsp: 0xffffffff811007fe in place, 0xffffffff811007f8 under the probe", "kprobes:pushf",
+    ),
+    # popf does not load RF, bit 16.
+    "x86: popf": Defect(
+        "x86", "", "fixed", "word=9d at=0xffffffff81013111 rsp=0xffffffff81100800 mem=0xffffffff81100800:020201",
+        "eflags: 0x202 in place, 0x10202 under the probe", "opcodes:pushf_popf",
+    ),
+}  # fmt: skip
+
+
+def case_of(defect):
+    text = defect.case.replace("at=A", f"at={A[defect.arch]:#x}")
+    return parse_case(text, arches.load(defect.arch))
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_known_defect_shows_as_computed(searches, defect):
+    found = searches(defect.arch, defect.bad).difference(case_of(defect))
+    assert str(found) == defect.difference
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_known_defect_is_gone(searches, defect):
+    found = searches(defect.arch, defect.good).difference(case_of(defect))
+    assert found is None or str(found).startswith("refused: ")
+
+
+@pytest.mark.parametrize("name", [name for name in DEFECTS if "unsigned" in name])
+def test_signs_are_compared_since_5_12(searches, name):
+    assert searches("csky", "5.12").difference(case_of(DEFECTS[name])) is None
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_search_finds_known_defect(searches, defect):
+    """One of what is found is of the same kind."""
+    searching = searches(defect.arch, defect.bad)
+    kind = searching.difference(case_of(defect)).kind
+    tally = run(searching, [defect.rows], encodings=120)
+    assert kind in {group.difference.kind for group in tally.groups.values()}
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_search_finds_nothing_where_it_is_mended(searches, defect):
+    """A release that has it no more may have other defects in the same row, of other kinds."""
+    kind = searches(defect.arch, defect.bad).difference(case_of(defect)).kind
+    tally = run(searches(defect.arch, defect.good), [defect.rows], encodings=60)
+    assert kind not in {group.difference.kind for group in tally.groups.values()}
+
+
+def test_what_is_the_kernels_own_is_told_apart():
+    """C-SKY's grs with the whole of it in the slot: wrong by the way to the slot."""
+    arch = arches.load("csky")
+    variant = replace(arch.port.variants["fixed"], decide=None)
+    searching = Search(Bench(arch, variant, arches.examples(arch)))
+    found = searching.difference(case_of(DEFECTS["csky: grs"]))
+    assert str(found) == "r0: 0x80213100 in place, 0x80201104 under the probe (relative to the slot)"
+
+
+# Slices of the whole search
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_mended_kernel_is_transparent(searches, arch):
+    tally = run(searches(arch, "fixed"), encodings=400)
+    assert tally.compared.total() >= 400
+    assert [group for group in tally.groups.values()] == []
+    assert UNSTABLE not in tally.skipped
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_row_is_covered(searches, arch):
+    searching = searches(arch, "fixed")
+    tally = run(searching, encodings=400)
+    rows = searching.bench.examples.rows(searching.bench.variant.release)
+    assert [row.label for row in rows if not tally.tried[row.label]] == []
+    assert len({row.label for row in rows}) == len(rows)
+
+
+MIPS_BRANCHES = {"j", "jal", "jr", "jalr", "beq", "bne", "blez", "bgtz", "beql", "bnel", "blezl", "bgtzl"}
+MIPS_BRANCHES |= {"bltz", "bgez", "bltzl", "bgezl", "bltzal", "bgezal", "bltzall", "bgezall"}
+EXPECTED_RULES = {
+    ("riscv", ""): {"c_jr", "c_jalr", "other"},  # other: lr
+    ("arm64", ""): {"other"},  # ldr of floating point literals
+    ("loongarch", ""): {"pcaddu18i", "other"},  # other: ertn
+    ("x86", ""): {"call", "call_reg", "loop", "loope", "loopne", "popf", "pushf", "ret_imm", "retf", "retf_imm"},
+    ("mips", ""): {*MIPS_BRANCHES, "cop1", "other"},  # other: jalx
+    # Stepping by the trap flag hits a repeated string instruction once for each element, and loses a popped TF.
+    ("x86", "5.12"): {"pushf_popf", "string"},
+}
+
+
+@pytest.mark.parametrize(("arch", "which"), EXPECTED_RULES)
+def test_kernel_has_the_known_defects_and_no_others(searches, arch, which):
+    tally = run(searches(arch, which), encodings=2500)
+    assert {group.rule for group in tally.groups.values()} == EXPECTED_RULES[arch, which]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", [2])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_mended_kernel_is_transparent_ten_thousand_times(searches, arch, seed):
+    tally = run(searches(arch, "fixed"), encodings=10_000, seed=seed)
+    assert tally.compared.total() >= 10_000
+    assert [str(group.difference) for group in tally.groups.values()] == []
+    assert UNSTABLE not in tally.skipped
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("arch", ARCHS)
+def test_ten_thousand_encodings_of_the_newest_kernel(searches, arch):
+    searching = searches(arch)
+    tally = run(searching, encodings=10_000)
+    assert tally.compared.total() >= 10_000
+    for group in merged(tally.groups.values()):
+        shown = searching.difference(parse_case(searching.finding(group).case, searching.bench.arch))
+        assert shown.kind == group.difference.kind
+
+
+# Shrinking, and cases as text
+
+
+def with_routine(arch_name, name, wrong):
+    """The mended kernel with one simulation routine replaced."""
+    arch = arches.load(arch_name)
+    mended = arch.port.variants["fixed"]
+    variant = replace(mended, actions={**mended.actions, name: wrong(mended.actions[name])})
+    return Search(Bench(arch, variant, arches.examples(arch)))
+
+
+def only_low_halves(right):
+    """A comparison of 32 bits."""
+
+    def simulate(regs, insn, addr):
+        before = [regs.gpr[number] for number in range(32)]
+        for number, value in enumerate(before):
+            regs.gpr[number] = value & 0xFFFFFFFF
+        right(regs, insn, addr)
+        for number, value in enumerate(before):
+            regs.gpr[number] = value
+
+    return simulate
+
+
+def loses_a_register(right):
+    """Wrong only where two registers are what they are: x20 is lost while x21 is large."""
+
+    def simulate(regs, insn, addr):
+        if regs.gpr[20] and regs.gpr[21] > 0x1000:
+            regs.gpr[20] = 0
+        right(regs, insn, addr)
+
+    return simulate
+
+
+@pytest.mark.parametrize(
+    ("routine", "wrong", "row", "registers", "most"),
+    [
+        ("simulate_branch", only_low_halves, "kprobes.rules:branch", None, 1),
+        ("simulate_auipc", loses_a_register, "insns.decode:auipc", {"x20": 1, "x21": 0x1001}, 2),
+    ],
+)
+def test_planted_defect_is_found_and_shrunk(routine, wrong, row, registers, most):
+    searching = with_routine("riscv", routine, wrong)
+    [group] = merged(run(searching, [row], encodings=150).groups.values())
+    finding = searching.finding(group)
+    case = parse_case(finding.case, searching.bench.arch)
+    assert len(case.regs) <= most
+    assert case.mem == {} and case.then == b""
+    assert str(searching.difference(case)) == finding.difference
+    if registers is not None:
+        assert case.regs.keys() == registers.keys()
+        assert case.regs["x20"] == 1
+        # Values lose their lowest bits where that can be: 0x1001 itself is not reached by that.
+        assert case.regs["x21"].bit_count() == 1 or case.regs["x21"] == registers["x21"]
+
+
+def test_planted_defect_in_memory_is_shrunk_to_its_word():
+    def wrong(right):
+        def simulate(regs, insn, addr):
+            if regs.load(0x80300400, 1):
+                regs.store(0x80300400, 0, 1)
+            right(regs, insn, addr)
+
+        return simulate
+
+    searching = with_routine("riscv", "simulate_auipc", wrong)
+    [group] = merged(run(searching, ["insns.decode:auipc"], encodings=60).groups.values())
+    case = parse_case(searching.finding(group).case, searching.bench.arch)
+    assert case.regs == {}
+    assert [(0x80300400 - addr) // 8 for addr, data in case.mem.items()] == [0]
+    assert searching.difference(case).kind == "memory"
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_every_reported_line_can_be_pasted_back(searches, arch):
+    searching = searches(arch)
+    groups = merged(run(searching, encodings=300).groups.values())
+    assert groups or arch == "arm64"
+    for group in groups:
+        finding = searching.finding(group)
+        case = parse_case(finding.case, searching.bench.arch)
+        assert format_case(case, searching.bench.arch) == finding.case
+        assert str(searching.difference(case)) == finding.difference
+        assert searching.replay(case).conclusion == finding.difference
+
+
+def test_random_cases_survive_the_text(searches):
+    rng = Random(7)
+    bench = searches("arm64").bench
+    regs = {f"x{n}": rng.getrandbits(64) for n in range(0, 30, 3)} | {"v3": 1 << 127, "z": 1, "daif": 0x80}
+    mem = {bench.layout.buffer + 0x10: bytes.fromhex("000000ff00000000000000000000000001")}
+    case = Case(bytes(4), A["arm64"], regs, mem, then=bytes.fromhex("29050091"))
+    again = parse_case(format_case(case, bench.arch), bench.arch)
+    assert again.regs == regs
+    assert again.mem == {bench.layout.buffer + 0x13: b"\xff", bench.layout.buffer + 0x20: b"\1"}
+    assert (again.insn, again.at, again.then) == (case.insn, case.at, case.then)
+
+
+def test_runs_of_bytes_that_are_not_zero():
+    data = bytes([0, 1, 0, 0, 2]) + bytes(9) + b"\3" + bytes(4)
+    assert list(nonzero_runs(0x100, data)) == [(0x101, b"\1\0\0\2"), (0x10E, b"\3")]
+
+
+BAD_CASES = {
+    "nothing": ("", "expected word="),
+    "no place": ("word=0x13", "expected word=... at=..."),
+    "no value": ("word=0x13 at=0x80213000 x1=", "'x1='"),
+    "twice": ("word=0x13 at=0x80213000 x1=1 x1=2", "'x1=2'"),
+    "no number": ("word=0x13 at=here", "at=here"),
+    "no register": ("word=0x13 at=0x80213000 y1=1", "y1"),
+    "the pc": ("word=0x13 at=0x80213000 pc=1", "pc=1"),
+    "too wide": ("word=0x13 at=0x80213000 x1=0x10000000000000000", "64 bits"),
+    "no bytes": ("word=0x13 at=0x80213000 mem=0x80300000:0", "mem=0x80300000:0"),
+    "no word": ("word=0xffff0 at=0x80213000", "0xffff0"),
+    "not a place": ("word=0x13 at=0x80213002", "0x80213000"),
+    "not the buffer": ("word=0x13 at=0x80213000 mem=0x1000:ff", "0x80300000"),
+    "then refused": ("word=0x13 at=0x80213000 then=0x00000073", "lets be probed"),
+}
+
+
+@pytest.mark.parametrize(("line", "part"), BAD_CASES.values(), ids=BAD_CASES)
+def test_bad_case(line, part):
+    searching = Search(Bench(arches.load("riscv"), chosen("riscv", ""), arches.examples(arches.load("riscv"))))
+    with pytest.raises(Exception) as raised:
+        searching.replay(parse_case(line, searching.bench.arch))
+    assert type(raised.value).__module__ == "emu.errors"
+    assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("word", ["66", "e8", "0f1f"])
+def test_half_an_instruction_is_no_case(word):
+    """What follows in memory is not the user's."""
+    for line in (f"word={word} at=0xffffffff81013000", f"word=90 at=0xffffffff81013000 then={word}"):
+        with pytest.raises(DecodeError, match=f"word {word}: cut off"):
+            parse_case(line, arches.load("x86"))
+
+
+def test_states_that_the_engine_does_not_survive_are_refused(searches):
+    case = parse_case("word=0x03e00008 at=0x80213000 next=0x00000000 r31=0x80208001", arches.load("mips"))
+    with pytest.raises(UsageError, match="MIPS16"):
+        searches("mips").replay(case)
+    assert "MIPS16" in searches("mips").difference(case)
+
+
+# What is compared, and what is not
+
+
+def test_reading_its_own_breakpoint_is_no_difference(searches):
+    """`ldr x0, .` reads the word that the probe has replaced."""
+    case = parse_case("word=0x58000000 at=0x80213000", arches.load("arm64"))
+    assert searches("arm64").difference(case) == OWN_TEXT
+
+
+def test_going_to_its_own_slot_is_no_difference(searches):
+    """`b 0x8020100c`, where the break behind the copy of its delay slot is."""
+    searching = searches("mips", "fixed")
+    case = parse_case("word=0x1000b802 at=0x80213000 next=0x25080001", arches.load("mips"))
+    searching.bench.open(case)
+    assert searching.bench.probe.ainsn.slot == 0x80201008
+    searching.bench.close()
+    assert searching.difference(case) == INTO_SLOT
+
+
+def test_faults_and_traps_are_the_same_in_the_slot(searches):
+    for arch, line in {
+        "arm64": "word=0xf9400020 at=0x80213000 x1=0x1000",
+        "riscv": "word=0x0005b503 at=0x80213000 x11=0x1000",
+        "loongarch": "word=0x28c000a4 at=0x9000000000213000 r5=0x1000",
+        "csky": "word=0x9000 at=0x80213000 r0=0x1000",
+        "mips": "word=0x8c820000 at=0x80213000 r4=0x1000",
+        "x86": "word=8b06 at=0xffffffff81013000 rsi=0x1000",
+    }.items():
+        searching = searches(arch)
+        case = parse_case(line, searching.bench.arch)
+        searching.bench.open(case)
+        plain, probed = searching.bench.in_place(case), searching.bench.under_probe(case)
+        searching.bench.close()
+        assert plain.first.end == probed.first.end
+        assert (plain.first.end.kind, plain.first.end.pc) == ("fault", case.at)
+        assert searching.difference(case) is None
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_text_and_kernel_are_as_before_when_a_probe_is_gone(searches, arch):
+    bench = searches(arch, "fixed").bench
+    text = bench.probed.machine.memory.region(bench.layout.text)
+    insn = bench.examples.canary
+    for at in bench.layout.sites:
+        assert bench.open(Case(insn, at)) == 0
+        assert bytes(text.bytes[at - text.base :][: len(insn)]) != insn  # the breakpoint
+        bench.close()
+        assert bytes(text.bytes[at - text.base :][: len(insn)]) == insn
+    assert set(bench.kernel.kprobe_table) == {bench.layout.then_at}
+
+
+def test_slots_that_are_never_given_back_do_not_run_out(searches):
+    bench = searches("riscv", "fixed").bench
+    for _ in range(600):
+        assert bench.open(Case(bench.examples.canary, bench.layout.sites[0])) == 0
+        bench.close()
+
+
+def test_interrupts_on_and_off_are_tried(searches):
+    from emu.transparent.states import States
+
+    states, rng = States(searches("mips").bench), Random(1)
+    seen = {states.registers(bytes(4), A["mips"], rng).get("cp0_status") for _ in range(50)}
+    assert seen == {None, 0x20000000}
+
+
+WRONG = {
+    "hits": {"hits": 2},
+    "post hits": {"post_hits": 0},
+    "nmissed": {"missed": 1},
+    "preempt_count": {"preempt_count": 1},
+    "next probe: hits": {"then_hits": 0},
+    "next probe: nmissed": {"then_missed": 1},
+}
+
+
+@pytest.mark.parametrize(("kind", "wrong"), WRONG.items(), ids=WRONG)
+def test_what_the_kernel_counts_is_compared(searches, kind, wrong):
+    searching = searches("riscv", "fixed")
+    bench = searching.bench
+    case = Case(bench.examples.canary, bench.layout.sites[0], then=bench.examples.canary)
+    bench.open(case)
+    plain, probed = bench.in_place(case), bench.under_probe(case)
+    assert searching.compare.first(case, plain, probed, bench.probe.ainsn) is None
+    assert searching.compare.first(case, plain, replace(probed, **wrong), bench.probe.ainsn).kind == kind
+    bench.close()
+
+
+@pytest.mark.parametrize("other", [{"pc": A["riscv"] + 4}, {"kind": "illegal"}])
+def test_another_end_is_a_difference(searches, other):
+    """A load that faults in place, and somewhere else, or otherwise, under the probe."""
+    searching = searches("riscv", "fixed")
+    bench, case = searching.bench, parse_case("word=0x0005b503 at=0x80213000 x11=0x1000", arches.load("riscv"))
+    bench.open(case)
+    plain, probed = bench.in_place(case), bench.under_probe(case)
+    moved = replace(probed, first=replace(probed.first, end=replace(probed.first.end, **other)))
+    assert searching.compare.first(case, plain, probed, bench.probe.ainsn) is None
+    assert searching.compare.first(case, plain, moved, bench.probe.ainsn).what == "end"
+    bench.close()
+
+
+def test_hits_and_post_handlers_are_counted(searches):
+    bench = searches("x86", "fixed").bench
+    for number, at in enumerate(bench.layout.sites):
+        case = Case(bytes.fromhex("4883c001"), at, then=bench.examples.canary)  # add rax, 1
+        bench.open(case)
+        result = bench.under_probe(case)
+        assert (bench.probe.post_handler is None) == (number % 2 == 0)
+        assert bench.probe.ainsn.boostable == (number % 2 == 0)
+        assert (result.hits, result.post_hits, result.then_hits) == (1, 1, 1)
+        bench.close()
+
+
+def test_kernel_code_that_would_wait_is_stuck(searches):
+    from emu.transparent.bench import Stuck
+
+    bench = searches("riscv").bench
+    bench.kernel.kprobe_mutex.held = True
+    with pytest.raises(Stuck, match="kprobe_mutex"):
+        drive(register_kprobe(bench.kernel, Kprobe(bench.layout.sites[0])))
+    bench.kernel.kprobe_mutex.held = False
+
+
+def test_a_limit_is_counted_with_its_reason(searches):
+    searching = searches("riscv")
+    examples = replace(searching.bench.examples, limits=(Limit("all", lambda insn: True, "no reason"),))
+    limited = Search(Bench(searching.bench.arch, searching.bench.variant, examples))
+    tally = run(limited, ["add"], encodings=5)
+    assert tally.compared.total() == 0
+    assert tally.skipped["all: no reason"] == tally.tried.total() > 0
+
+
+def test_what_does_not_show_again_is_no_finding():
+    """The first execution under a probe has a register wrong, and none after it."""
+    arch = arches.load("riscv")
+    searching = Search(Bench(arch, chosen("riscv", "fixed"), arches.examples(arch)))
+    right, calls = searching.bench.under_probe, []
+
+    def under_probe(case):
+        calls.append(right(case))
+        first = calls[0].first
+        wrong = replace(calls[0], first=replace(first, values=(first.values[0] + 1, *first.values[1:])))
+        return wrong if len(calls) == 1 else calls[-1]
+
+    searching.bench.under_probe = under_probe
+    tally = run(searching, ["insns.decode:add"], encodings=5)
+    assert (dict(tally.groups), tally.skipped[UNSTABLE]) == ({}, 1)
+
+
+def test_same_seed_same_cases(searches):
+    searching = searches("loongarch")
+    one, other = (run(searching, ["pcaddu18i"], encodings=20, seed=5) for _ in range(2))
+    assert [g.case for g in one.groups.values()] == [g.case for g in other.groups.values()]
+    different = run(searching, ["pcaddu18i"], encodings=20, seed=6)
+    assert [g.case for g in one.groups.values()] != [g.case for g in different.groups.values()]
+
+
+def test_rows_are_tried_alike_alone_and_together(searches):
+    searching = searches("loongarch")
+    quotas = [Quota(f"insns.decode:{name}", 10, 1) for name in ("pcaddu18i", "add.d")]
+    together = searching.run(quotas)
+    alone = searching.run(quotas[:1])
+    assert [g.case for g in alone.groups.values()] == [g.case for g in together.groups.values()]
+
+
+def test_choosing_rows():
+    rows = [ExampleRow("a", "x", lambda rng: None), ExampleRow("b", "x", lambda rng: None)]
+    assert choose(rows, []) == rows
+    assert choose(rows, ["x"]) == rows
+    assert choose(rows, ["b:x"]) == rows[1:]
+    with pytest.raises(UsageError, match="row 'y': expected one of a:x, b:x"):
+        choose(rows, ["y"])
+
+
+def test_random_words_have_the_rows_bits_and_its_edges():
+    from arches.csky.table import TABLE
+
+    rng = Random(3)
+    for row in TABLE.rows:
+        words = [random_word(row, rng) for _ in range(60)]
+        assert all(word & row.mask == row.bits for word in words)
+        for field in row.fields:
+            if field.name not in ("lit", "far") and field.width > 2:
+                assert {field.extract(word) - field.bias for word in words} >= {0} or field.low > 0
+
+
+def test_random_words_often_have_the_same_field_twice():
+    from arches.riscv.asm import table
+
+    row = next(row for row in table().rows if row.name == "jalr")
+    rng = Random(5)
+    fields = []
+    for _ in range(600):
+        word = random_word(row, rng)
+        fields.append({field.name: field.extract(word) for field in row.fields})
+    same = [found for found in fields if found["rd"] == found["rs1"] != 0]
+    assert len(same) > 600 / 32 * 1.3  # more than by chance alone
+
+
+def test_merging_groups_of_one_routine():
+    from collections import Counter
+
+    from emu.transparent.tally import Group
+
+    def group(rule, count, action="act"):
+        difference = Difference("pc", "pc", "0x0", "0x1")
+        return Group(rule, action, 0, "why", Case(b"\0", 0), difference, Counter({rule: count}))
+
+    few = merged([group("a", 1), group("b", 2)])
+    assert [found.rules for found in few] == [("a",), ("b",)]
+    [one] = merged([group(name, count) for count, name in enumerate("abcd", start=1)])
+    assert one.rules == ("d", "c", "b", "a") and one.rule == "d" and one.rows.total() == 10
+    assert len(merged([group(name, 1, action=None) for name in "abcde"])) == 5
