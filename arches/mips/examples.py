@@ -8,9 +8,9 @@ from importlib.resources import files
 from random import Random
 
 from arches.mips.branches import is_branch
-from arches.mips.isa import assemble, disassemble
+from arches.mips.isa import FP, SPEC, STATUS_FR, assemble, disassemble
 from arches.mips.verdict import RULES, has_delay_slot
-from emu.bits import field
+from emu.bits import field, mask
 from emu.errors import DecodeError
 from emu.isa.table import Row, parse_rows
 from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
@@ -24,6 +24,7 @@ JR, JALR = 0x08, 0x09  # SPECIAL functions
 NOP = bytes(4)
 NOPS = 0.4  # how many delay slots have one
 CONDITIONS = 0xFE800000  # of fcsr
+FR1 = 0.3  # how often there are 32 floating point registers, not 16
 
 
 @cache
@@ -68,8 +69,12 @@ def _simple(rng: Random) -> int:
 
 
 def steer(insn: bytes, regs: dict[str, int], rng: Random) -> None:
-    """Conditions for bc1 and movf, and no FPU exception enabled; jumps to words."""
+    """Conditions for bc1 and movf, and no FPU exception enabled; both modes of the FPU; jumps to words."""
     regs["fcsr"] = rng.getrandbits(32) & CONDITIONS
+    if rng.random() < FR1:
+        regs["cp0_status"] = regs.get("cp0_status", SPEC.soft["cp0_status"]) | STATUS_FR
+    else:
+        regs.update({name: regs[name] & mask(32) for name in FP[1::2] if name in regs})
     register = jump_register(insn)
     if register is not None:
         regs[register] &= ~3

@@ -18,6 +18,7 @@ from emu.isa.words import word32 as word
 from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
+from emu.machine.unicorn.pairs import PairSpec
 from emu.machine.unicorn.spec import EngineStop, Fetch, Outcome, UnicornSpec, plain_fault
 
 __all__ = [
@@ -43,7 +44,7 @@ ABI_NAMES = (
 )
 """The o32 names of r0..r31."""
 
-FP = tuple(f"f{n}" for n in range(0, 32, 2))  # 64 bits: Status.FR is 0, f1 is the upper half of f0
+FP = tuple(f"f{n}" for n in range(32))  # 64 bits with Status.FR; without it f1 is the upper half of f0, and so on
 
 
 def _aliases() -> dict[str, str]:
@@ -64,6 +65,7 @@ REGISTERS = RegisterFile(
     zero=0,
     special=("hi", "lo", "fcsr"),
     fp=FP,
+    fp_bits=64,
     callee="r25",
     pointers={"r28": "_gp"},
 )
@@ -79,6 +81,7 @@ KINDS = {
     22: TrapKind.TRAP,
 }
 STATUS_IE = 1 << 0
+STATUS_FR = 1 << 26  # 32 floating point registers of 64 bits, not 16
 STATUS_CU1 = 1 << 29
 
 
@@ -138,6 +141,7 @@ SPEC = UnicornSpec(
     leaves_pending=leaves_pending,
     virtual_tlb=True,  # kseg0 addresses are where their regions are
     guard=GUARD,
+    pairs=PairSpec(tuple(zip(FP[::2], FP[1::2], strict=True)), "cp0_status", STATUS_FR.bit_length() - 1, "CP0_STATUS"),
 )
 
 

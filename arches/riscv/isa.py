@@ -43,6 +43,7 @@ REGISTERS = RegisterFile(
     link="x1",
     zero=0,
     fp=FP,
+    fp_bits=64,
     pointers={"x3": "__global_pointer$"},
 )
 

@@ -21,8 +21,8 @@ class RegisterFile:
     `aliases` map other spellings (ABI names) to names in `gpr` or `special`. `special` are further
     registers that programs see (`hi`, `lo`, `sp` on ARM64) with `flags` the one-bit ones (`n`, `z`, `c`).
     `status` names the register whose saved image a trap frame carries (`pstate`, `sstatus`, `eflags`).
-    Widths are `bits` for gpr and special ones. `fp` are floating point and SIMD registers, which have widths of
-    their own and are in `get` and `set` of CPUs that have them, but not in `visible`.
+    Widths are `bits` for gpr and special ones. `fp` are floating point and SIMD registers, of at most `fp_bits`; they
+    are in `get` and `set` of CPUs that have them, but not in `visible`.
     """
 
     bits: int
@@ -37,6 +37,7 @@ class RegisterFile:
     special: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     fp: tuple[str, ...] = ()
+    fp_bits: int = 128
     callee: str | None = None  # the register that holds a function's own address when it is called (MIPS o32)
     pointers: Mapping[str, str] = field(default_factory=dict)  # register to the symbol whose address it holds
 

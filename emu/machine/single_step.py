@@ -24,7 +24,6 @@ from emu.verdict.opcode import check_whole
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
 GAP = 8  # a store can leave bytes in its middle as they were
-FP_BITS = 128  # of the widest floating point register
 
 Layout = tuple[frozenset[int], frozenset[int], bool]
 """Page numbers of text and of data, and whether text can be written."""
@@ -158,8 +157,11 @@ class Stepper:
     def _load(self, regs: Mapping[str, int]) -> tuple[int, ...]:
         """Set the given registers; the values of all of them then, read only if setting one may change another."""
         values, plain = list(self._clean_values), True
-        for given, value in regs.items():
-            name = self._spelled(given)
+        named = [(self._spelled(given), value) for given, value in regs.items()]
+        named.sort(
+            key=lambda item: item[0] != self.arch.registers.status
+        )  # first: other registers' shapes depend on it
+        for name, value in named:
             values[self._places[name]] = self._set(name, value)
             plain &= name in self._plain
         return tuple(values) if plain else self._read()
@@ -185,7 +187,7 @@ class Stepper:
         file = self.arch.registers
         if name in file.flags:
             return 1
-        return FP_BITS if name in file.fp else file.bits
+        return file.fp_bits if name in file.fp else file.bits
 
     def _changed_registers(self, before: tuple[int, ...]) -> dict[str, int]:
         """The status word counts only where something changed in it that is not a flag."""

@@ -92,6 +92,7 @@ class Side:
         self.cpu = self.machine.cpus[0]
         file = arch.registers
         self._layout, self._numbers = layout, {name: number for number, name in enumerate(file.gpr)}
+        self._status = file.status
         self._buffer = self.machine.memory.region(layout.buffer)
         for name in (*file.gpr, *file.flags):
             self.cpu.set(name, 0)  # engines come up with a few that are not
@@ -119,7 +120,9 @@ class Side:
         """Registers of `state`, a snapshot, with those of the case over them; the buffer; the pc."""
         cpu = self.cpu
         cpu.restore(state)
-        gpr, numbers = cpu.gpr, self._numbers
+        gpr, numbers, status = cpu.gpr, self._numbers, self._status
+        if status in case.regs:
+            cpu.set(status, case.regs[status])  # first: the shapes of other registers may depend on it
         for name, value in case.regs.items():
             if name in numbers:
                 gpr[numbers[name]] = value

@@ -8,7 +8,6 @@ from emu.bits import mask
 from emu.isa.arch import Arch
 from emu.kernel.port import Port
 from emu.transparent.bench import Bench
-from emu.transparent.case import FP_BITS
 from emu.transparent.layout import BUFFER_SIZE, TEXT_SIZE
 
 POOL = 12  # different values in one state: so some registers are equal
@@ -82,7 +81,7 @@ class States:
 
     def _fp_value(self, rng: Random) -> int:
         value = rng.getrandbits(64)
-        return value | rng.getrandbits(64) << 64 if self._arch.registers.bits == FP_BITS // 2 else value
+        return value | rng.getrandbits(64) << 64 if self._arch.registers.fp_bits > 64 else value
 
     def _steer(self, insn: bytes, at: int, regs: dict[str, int], rng: Random) -> None:
         """Base registers, and the stack pointer, so that accesses meet the buffer's middle."""

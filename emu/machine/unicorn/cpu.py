@@ -36,6 +36,7 @@ from emu.machine.memory import PAGE, Memory
 from emu.machine.text_view import TextView, ViewState
 from emu.machine.unicorn.batch import RegisterBatch
 from emu.machine.unicorn.guard import EngineText
+from emu.machine.unicorn.pairs import RegisterPairs
 from emu.machine.unicorn.spec import EngineStop, UnicornSpec
 
 UNTIL = 0x7FFFFFFFFFF1  # odd, in no region; MIPS needs it to be in the lower half of the address space
@@ -104,6 +105,7 @@ class UnicornCpu:
             self._handle, [_register(spec, name) for name in spec.gpr], spec.file.bits, spec.file.zero
         )
         self._soft = dict(spec.soft)
+        self._pairs = RegisterPairs(spec.pairs, self._soft, self._read_wide, self._set_wide) if spec.pairs else None
         for name, value in spec.initial.items():
             self._engine.reg_write(_register(spec, name), value)
         self._all = self._batch([*self._gpr._ids, *self._wide.values()])
@@ -210,6 +212,11 @@ class UnicornCpu:
         if name in self._spec.flags:
             register, bit = self._spec.flags[name]
             return int(self._engine.reg_read(self._wide[register])) >> bit & 1
+        if self._pairs is not None and name in self._pairs:
+            return self._pairs.get(name)
+        return self._read_wide(name)
+
+    def _read_wide(self, name: str) -> int:
         return int(self._engine.reg_read(self._wide_id(name)))
 
     def set(self, name: str, value: int) -> None:
@@ -220,12 +227,25 @@ class UnicornCpu:
             self._gpr[self._numbers[name]] = value
         elif name in self._soft:
             self._soft[name] = value
+            self._follow_mode()
         elif name in self._spec.flags:
             register, bit = self._spec.flags[name]
             others = self._engine.reg_read(self._wide[register]) & ~(1 << bit)
             self._engine.reg_write(self._wide[register], others | (value & 1) << bit)
+        elif self._pairs is not None and name in self._pairs:
+            self._pairs.set(name, value)
         else:
             self._set_wide(name, value)
+
+    def _follow_mode(self) -> None:
+        """Tell the engine whether pairs of registers are joined, by the status that it does not have itself."""
+        if self._pairs is None or self._spec.pairs is None:
+            return
+        number, bit = _register(self._spec, self._spec.pairs.engine), 1 << self._spec.pairs.bit
+        status = int(self._engine.reg_read(number))
+        wanted = status & ~bit if self._pairs.joined() else status | bit
+        if wanted != status:
+            self._engine.reg_write(number, wanted)
 
     def _set_wide(self, name: str, value: int) -> None:
         try:
@@ -252,7 +272,10 @@ class UnicornCpu:
                 for n, (place, shift, top) in enumerate(parts)
             )
 
-        return read
+        if self._pairs is None:
+            return read
+        shown = self._pairs.shown([self._spec.file.canonical(name) for name in names])
+        return lambda: shown(read())
 
     def _batch(self, numbers: list[int]) -> RegisterBatch:
         return RegisterBatch(uclib.uc_reg_read_batch, uclib.uc_reg_write_batch, self._handle, numbers)
@@ -320,6 +343,7 @@ class UnicornCpu:
         """Move every register into an engine state that has seen no exception."""
         self._all.read()
         self._engine.context_restore(self._clean)
+        self._follow_mode()
         self._all.write()
 
     def clear_reservation(self) -> None:

@@ -14,6 +14,7 @@ from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Fault, Trap
 from emu.machine.memory import PAGE
 from emu.machine.unicorn.guard import Guard
+from emu.machine.unicorn.pairs import PairSpec
 
 Fetch = Callable[[int, int], bytes]
 
@@ -60,7 +61,7 @@ class UnicornSpec:
     is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else
     (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
     `leaves_pending(start, pc, fetch)`: whether the engine may have kept a branch that completed, from one to the other.
-    `guard` knows the words that the engine does not survive.
+    `guard` knows the words that the engine does not survive. `pairs` are registers that are joined two by two in a mode.
     """
 
     arch: str
@@ -81,6 +82,7 @@ class UnicornSpec:
     virtual_tlb: bool = False
     leaves_pending: Callable[[int, int, Fetch], bool] | None = None
     guard: Guard | None = None
+    pairs: PairSpec | None = None
 
 
 def plain_fault(stop: EngineStop) -> Outcome:
