@@ -81,7 +81,8 @@ class States:
 
     def _fp_value(self, rng: Random) -> int:
         value = rng.getrandbits(64)
-        return value | rng.getrandbits(64) << 64 if self._arch.registers.fp_bits > 64 else value
+        wide = self._arch.registers.bits == 64
+        return (value | rng.getrandbits(64) << 64 if wide else value) & mask(self._arch.registers.fp_bits)
 
     def _steer(self, insn: bytes, at: int, regs: dict[str, int], rng: Random) -> None:
         """Base registers, and the stack pointer, so that accesses meet the buffer's middle."""

@@ -592,12 +592,12 @@ def test_slots_that_are_never_given_back_do_not_run_out(searches):
         bench.close()
 
 
-def test_interrupts_on_and_off_are_tried(searches):
+def test_interrupts_on_and_off_and_both_modes_of_the_fpu_are_tried(searches):
     from emu.transparent.states import States
 
     states, rng = States(searches("mips").bench), Random(1)
     seen = {states.registers(bytes(4), A["mips"], rng).get("cp0_status") for _ in range(50)}
-    assert seen == {None, 0x20000000}
+    assert seen == {None, 0x20000000, 0x24000000, 0x24000001}  # CU1, IE, and FR
 
 
 WRONG = {

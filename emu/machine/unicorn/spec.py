@@ -61,7 +61,7 @@ class UnicornSpec:
     is code, run at `scratch` (a page in no region), that drops the reservation and changes nothing else
     (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
     `leaves_pending(start, pc, fetch)`: whether the engine may have kept a branch that completed, from one to the other.
-    `guard` knows the words that the engine does not survive. `pairs` are registers that are joined two by two in a mode.
+    `guard` knows the words that the engine does not survive. `pairs` are registers that a mode joins two by two.
     """
 
     arch: str
