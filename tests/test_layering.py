@@ -33,8 +33,6 @@ STILL_UPWARD: set[tuple[str, str]] = {  # arrows that go with the contracts' spl
     ("emu.elf", "emu.machine"),
     ("emu.isa", "emu.verdict"),
     ("emu.machine", "emu.verdict"),
-    ("emu.lab", "emu.scenarios"),
-    ("emu.report", "emu.cli"),
     ("emu.parallel", "emu.machine"),
     ("emu.parallel", "emu.verdict"),
     ("arches", "emu.transparent"),

@@ -19,6 +19,7 @@ from emu.explore.search import explore
 from emu.lab.cells import Settings
 from emu.machine.cpu import Cpu
 from emu.report.text import table
+from emu.scenarios.registry import find_scenario
 from emu.verdict.sweep import SweepJob, sweep
 from tools.bench_interp import prepared
 
@@ -74,7 +75,7 @@ def measure(subject: Subject, seconds: float) -> Speed:
 
 def executions(patching: str) -> Work:
     """Complete executions of the two-CPU seed scenario on ARM64."""
-    laboratory = Settings("unregister_vs_hit", "arm64", patching=patching).laboratory()
+    laboratory = Settings(find_scenario("unregister_vs_hit"), "arm64", patching=patching).laboratory()
     return lambda: explore(laboratory, limit=50).executions
 
 
@@ -102,7 +103,7 @@ def unicorn_steps() -> Work:
 
 
 def endless_guest() -> Cpu:
-    world = Settings("two_cpus_hit", "arm64").laboratory()()
+    world = Settings(find_scenario("two_cpus_hit"), "arm64").laboratory()()
     for task in world.tasks:
         task.close()
     machine = world.lab.kernel.machine

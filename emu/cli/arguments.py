@@ -10,6 +10,7 @@ from emu.errors import UsageError
 from emu.kernel.kernel import PREEMPT, VIEWS
 from emu.kernel.patching import POLICIES
 from emu.lab.cells import Settings
+from emu.scenarios.registry import find_scenario
 
 Commands = Any  # argparse does not name the type of a group of subparsers
 
@@ -75,9 +76,22 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", choices=VIEWS, help="stale: fetches follow stores late; default: the scenario's")
 
 
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Which cells a table has."""
+    parser.add_argument("--arch", nargs="+", metavar="A", help="default: all")
+    parser.add_argument("--patching", nargs="+", metavar="P", help="default: every policy")
+    parser.add_argument("--preempt", nargs="+", choices=PREEMPT, default=list(PREEMPT), help="default: both")
+    parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
+
+
+def add_expect(parser: argparse.ArgumentParser) -> None:
+    help_text = "exit with 1 if it is not so: never, sometimes or always; may be given several times"
+    parser.add_argument("--expect", action="append", default=[], metavar="OUTCOME=FREQUENCY", help=help_text)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(
-        options.scenario,
+        find_scenario(options.scenario),
         options.arch,
         options.variant,
         options.patching,

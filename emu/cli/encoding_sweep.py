@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import arches
-from emu.cli.status import DONE
+from emu.cli.status import DONE, say_interrupted
 from emu.errors import UsageError
-from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.encoding_sweep import EncodingReport, sweep_encodings
 from emu.verdict.opcode import known_features
 from emu.verdict.site import Release

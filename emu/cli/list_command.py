@@ -10,7 +10,7 @@ import arches
 from emu.cli.arguments import Commands, command
 from emu.kernel.kernel import OUTCOMES
 from emu.report.text import print_json, table
-from emu.scenarios.registry import find_scenario, question, shipped
+from emu.scenarios.registry import find_scenario, shipped
 
 
 def add(commands: Commands) -> None:
@@ -46,7 +46,7 @@ def archs() -> list[dict[str, Any]]:
 
 
 def scenarios() -> list[dict[str, Any]]:
-    return [{"name": name, "question": question(find_scenario(name))} for name in shipped()]
+    return [{"name": name, "question": find_scenario(name).question} for name in shipped()]
 
 
 def variants() -> list[dict[str, Any]]:

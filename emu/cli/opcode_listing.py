@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import arches
-from emu.cli.status import DONE
+from emu.cli.status import DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.elf.module import open_image
 from emu.errors import UsageError
-from emu.report.text import ProgressLine, say_interrupted, table
+from emu.report.text import ProgressLine, table
 from emu.verdict.listing import Line, Listing
 from emu.verdict.opcode import known_features
 from emu.verdict.site import parse_release

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 
 from emu.cli import (
-    explore_commands,
+    compare_command,
+    decide_command,
+    explore_command,
     list_command,
     opcode_command,
     probe_all_command,
+    run_command,
     step_command,
     sweep_command,
     transparent_command,
@@ -26,7 +29,10 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     list_command.add(commands)
-    explore_commands.add(commands)
+    run_command.add(commands)
+    explore_command.add(commands)
+    compare_command.add(commands)
+    decide_command.add(commands)
     opcode_command.add(commands)
     step_command.add(commands)
     probe_all_command.add(commands)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.cli.status import CONTRADICTED, DONE
+from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
 from emu.lab.probe_all import ProbeAll, Report, variant_of
 from emu.machine.guest_call import Argument
-from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.site import parse_release
 
 BYTES, TEXT = "hex:", "str:"

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 DONE = 0
 CONTRADICTED = 1  # a verdict is not what --expect says
 BAD_INPUT = 2  # or bad usage
 INTERRUPTED = 130  # ^C; what was done by then is printed
 COMPLETE = (DONE, CONTRADICTED)  # nothing was left half-way
+
+
+def say_interrupted(done: str) -> int:
+    """How much there is after ^C, once that is printed; the exit status."""
+    print(f"trapline: interrupted: {done}", file=sys.stderr)
+    return INTERRUPTED

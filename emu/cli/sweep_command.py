@@ -14,9 +14,9 @@ import arches
 from emu.cli.arguments import Commands, command, positive
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.opcode_command import add_rules
-from emu.cli.status import DONE
+from emu.cli.status import DONE, say_interrupted
 from emu.parallel.dask import cluster
-from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.opcode import known_features
 from emu.verdict.rules import Rule
 from emu.verdict.site import Release, parse_release

@@ -10,10 +10,10 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command, natural, positive
-from emu.cli.status import CONTRADICTED, DONE
+from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
 from emu.kernel.variants import choose_variant
-from emu.report.text import ProgressLine, print_json, say_interrupted, table
+from emu.report.text import ProgressLine, print_json, table
 from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose

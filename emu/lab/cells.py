@@ -10,22 +10,20 @@ import arches
 from emu.errors import UsageError
 from emu.explore.execution import Scheduler, execute
 from emu.explore.ops import Access
-from emu.explore.schedule import Schedule, format_schedule
+from emu.explore.schedule import Schedule
 from emu.explore.search import Progress, Report, explore
 from emu.explore.task import Task
 from emu.kernel.kernel import OUTCOMES, Config, Event
 from emu.lab.lab import Laboratory
-from emu.scenarios.registry import find_scenario
+from emu.lab.scenario import NamedScenario
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run, by name; None stands for the default: the variant `mainline`, and the variant's own patching.
+    """What to run; None stands for the default: the variant `mainline`, the variant's own patching, and the scenario's
+    views."""
 
-    The default of `views` is the scenario's: its attribute `views`, or coherent.
-    """
-
-    scenario: str
+    scenario: NamedScenario
     arch: str
     variant: str | None = None
     patching: str | None = None
@@ -41,17 +39,16 @@ class Settings:
         if name not in variants:
             raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
         patching = self.patching or variants[name].patching
-        own: str = getattr(find_scenario(self.scenario), "views", "coherent")  # a scenario may be about stale views
-        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or own)
+        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or self.scenario.views)
 
     def laboratory(self) -> Laboratory:
-        return Laboratory(find_scenario(self.scenario), self.config())
+        return Laboratory(self.scenario.function, self.config())
 
     def names(self) -> dict[str, Any]:
         """The settings with the defaults filled in, as the JSON has them."""
         config = self.config()
         return {
-            "scenario": self.scenario,
+            "scenario": self.scenario.name,
             "arch": config.arch.name,
             "variant": config.variant.name,
             "patching": config.patching,
@@ -74,26 +71,6 @@ class Cell:
     def witness(self, outcome: str) -> Schedule | None:
         return self.report.witness(outcome)
 
-    def json(self) -> dict[str, Any]:
-        report = self.report
-        return {
-            "schema": "trapline.explore/1",
-            **self.settings.names(),
-            "complete": report.complete,
-            "bound": report.bound,
-            "executions": report.executions,
-            "outcomes": {name: self._outcome(name) for name in OUTCOMES},
-        }
-
-    def _outcome(self, name: str) -> dict[str, Any]:
-        seen = self.report.outcomes.get(name)
-        witness = self.report.witness(name)
-        return {
-            "frequency": self.report.frequency(name),
-            "count": seen.count if seen is not None else 0,
-            "witness": format_schedule(witness) if witness is not None else None,
-        }
-
 
 def explore_cell(
     settings: Settings, *, bound: int | None = None, limit: int | None = None, progress: Progress | None = None
@@ -111,15 +88,6 @@ class Run:
     schedule: Schedule
     outcomes: tuple[str, ...]
     events: tuple[Event, ...]
-
-    def json(self) -> dict[str, Any]:
-        return {
-            "schema": "trapline.run/1",
-            **self.settings.names(),
-            "schedule": format_schedule(self.schedule),
-            "outcomes": list(self.outcomes),
-            "timeline": [{"cpu": event.cpu, "text": event.text} for event in self.events],
-        }
 
 
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:

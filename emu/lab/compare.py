@@ -11,6 +11,7 @@ import arches
 from emu.errors import UsageError
 from emu.lab.cells import Cell, Settings, explore_cell
 from emu.lab.lab import NotApplicable
+from emu.lab.scenario import NamedScenario
 from emu.parallel.processes import Forking
 
 Told = Callable[[int, int], None]
@@ -18,7 +19,7 @@ Told = Callable[[int, int], None]
 
 
 def grid(
-    scenarios: Sequence[str],
+    scenarios: Sequence[NamedScenario],
     archs: Sequence[str],
     variants: Sequence[str] | None = None,
     patchings: Sequence[str] | None = None,

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import StrEnum
 
 from emu.lab.cells import Cell, Settings
 from emu.lab.compare import Told, grid, searched
+from emu.lab.scenario import NamedScenario
 
-RACE = "unregister_vs_hit"
-FOREIGN = ("foreign_break", "foreign_break_gas", "foreign_removed")
-"""Scenarios without a kprobe: a trap that is claimed there was somebody else's."""
+
+@dataclass(frozen=True)
+class Question:
+    """The scenarios that decide about a check."""
+
+    race: NamedScenario
+    foreign: tuple[NamedScenario, ...]  # without a kprobe: a trap that is claimed there was somebody else's
+
+
+class Verdict(StrEnum):
+    NEEDED = "needed"  # without the check, something dies that it saves
+    REDUNDANT = "redundant"  # its branch is never taken
+    HARMFUL = "harmful"  # it swallows what was somebody else's
 
 
 @dataclass(frozen=True)
@@ -23,37 +34,24 @@ class Decided:
 
     without: Cell
     with_check: Cell
+    foreign: bool = False  # whether any trap there is somebody else's
 
     @property
     def settings(self) -> Settings:
         return self.with_check.settings
 
     @property
-    def verdict(self) -> str:
-        """harmful: the check swallows what was somebody else's; needed: without it, something dies that it saves;
-        redundant: its branch is never taken."""
+    def verdict(self) -> Verdict:
         claimed = self.with_check.frequency("claimed") != "never"
-        if claimed and self.settings.scenario in FOREIGN and self.without.frequency("claimed") == "never":
-            return "harmful"
+        if claimed and self.foreign and self.without.frequency("claimed") == "never":
+            return Verdict.HARMFUL
         dies_without = any(self.without.frequency(outcome) != "never" for outcome in ("oops", "livelock"))
-        return "needed" if claimed and dies_without else "redundant"
+        return Verdict.NEEDED if claimed and dies_without else Verdict.REDUNDANT
 
     @property
     def sufficient(self) -> bool:
         """With the check, nothing dies."""
         return all(self.with_check.frequency(outcome) == "never" for outcome in ("oops", "livelock"))
-
-    def json(self) -> dict[str, Any]:
-        names = self.settings.names()
-        return {
-            "arch": names["arch"],
-            "patching": names["patching"],
-            "preempt": names["preempt"],
-            "verdict": self.verdict,
-            "sufficient": self.sufficient,
-            "without": self.without.json(),
-            "with": self.with_check.json(),
-        }
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,9 @@ class Decision:
     race: Decided
     foreign: tuple[Decided, ...]
 
-    def json(self) -> dict[str, Any]:
-        foreign = [{"scenario": decided.settings.scenario, **decided.json()} for decided in self.foreign]
-        return {**self.race.json(), "foreign": foreign}
-
 
 def decide_recheck(
+    question: Question,
     archs: Sequence[str],
     patchings: Sequence[str] | None,
     preempts: Sequence[str],
@@ -77,15 +72,16 @@ def decide_recheck(
 ) -> tuple[list[Decision], bool]:
     """A decision for each architecture, policy and preemption setting that exists; and whether a ^C cut that short,
     so that only what was searched by then is decided."""
-    settings = grid((RACE, *FOREIGN), archs, ("recheck", "no-recheck"), patchings, preempts)
+    scenarios = (question.race, *question.foreign)
+    settings = grid(scenarios, archs, ("recheck", "no-recheck"), patchings, preempts)
     found, interrupted = searched(settings, bound, None, told)
     cells = {cell.settings: cell for cell in found if cell.report.complete}
     decided = [
-        Decided(cells[_other(cell.settings)], cell)
+        Decided(cells[_other(cell.settings)], cell, key.scenario in question.foreign)
         for key in settings
         if (cell := cells.get(key)) is not None and key.variant == "recheck" and _other(key) in cells
     ]
-    races = [one for one in decided if one.settings.scenario == RACE]
+    races = [one for one in decided if not one.foreign]
     foreign = [tuple(one for one in decided if _same_place(one, race)) for race in races]
     return [Decision(*both) for both in zip(races, foreign, strict=True)], interrupted
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from emu.cli.status import INTERRUPTED
 from emu.kernel.kernel import Event
 
 COLOURS = {"oops": "31", "livelock": "31", "deadlock": "31", "wrong-result": "31", "claimed": "33"}
@@ -57,12 +56,6 @@ def timeline(events: Sequence[Event], cpus: int) -> str:
     for event in events:
         lines.append((" " * (COLUMN * event.cpu) + event.text).rstrip())
     return "\n".join(lines)
-
-
-def say_interrupted(done: str) -> int:
-    """How much there is after ^C, once that is printed; the exit status."""
-    print(f"trapline: interrupted: {done}", file=sys.stderr)
-    return INTERRUPTED
 
 
 class ProgressLine:

@@ -5,15 +5,27 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import emu.scenarios
 from emu.blame import blamed
 from emu.errors import HandlerError, UsageError
+from emu.lab.decide import Question
 from emu.lab.lab import Scenario
+from emu.lab.scenario import NamedScenario
 
 NOT_SCENARIOS = ("registry",)
+RACE = "unregister_vs_hit"
+FOREIGN = ("foreign_break", "foreign_break_gas", "foreign_removed")
+
+
+class Found(NamedScenario):
+    """A scenario that can be sent to another process, by its name: the functions of a file cannot."""
+
+    def __reduce__(self) -> tuple[Callable[[str], NamedScenario], tuple[str]]:
+        return find_scenario, (self.name,)
 
 
 def shipped() -> tuple[str, ...]:
@@ -22,19 +34,19 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name not in NOT_SCENARIOS))
 
 
-def find_scenario(name: str) -> Scenario:
+def find_scenario(name: str) -> NamedScenario:
     """A shipped scenario by name, or FILE.py::FUNCTION; UsageError if there is none."""
     if "::" in name:
         path, _, function = name.partition("::")
-        return _function(_load(Path(path)), function, name)
+        return Found(name, _function(_load(Path(path)), function, name))
     if name not in shipped():
         raise UsageError(f"scenario {name!r}: expected FILE.py::FUNCTION or one of {', '.join(shipped())}")
-    return _function(importlib.import_module(f"emu.scenarios.{name}"), name, name)
+    return Found(name, _function(importlib.import_module(f"emu.scenarios.{name}"), name, name))
 
 
-def question(scenario: Scenario) -> str:
-    """The scenario's question: its docstring on one line."""
-    return " ".join((scenario.__doc__ or "").split())
+def recheck_question() -> Question:
+    """What decides about the comparison in the breakpoint handler."""
+    return Question(find_scenario(RACE), tuple(find_scenario(name) for name in FOREIGN))
 
 
 def _load(path: Path) -> ModuleType:

@@ -7,6 +7,7 @@ from emu.explore.execution import RandomScheduler, execute
 from emu.kernel.kernel import Kernel
 from emu.kernel.text import Text
 from emu.lab.cells import Settings
+from emu.scenarios.registry import find_scenario
 
 SCENARIOS = ("unregister_vs_hit", "register_vs_hit", "reregister_vs_hit", "foreign_removed")
 SEEDS = range(8)
@@ -54,7 +55,7 @@ class Witness:
 def test_text_and_table_are_touched_where_that_was_said(monkeypatch, arch, variant, patching):
     witness = Witness(monkeypatch)
     for scenario in SCENARIOS:
-        laboratory = Settings(scenario, arch, variant, patching, "full").laboratory()
+        laboratory = Settings(find_scenario(scenario), arch, variant, patching, "full").laboratory()
         for seed in SEEDS:
             execute(laboratory(), RandomScheduler(seed), witness.listen)
     assert witness.unsaid == set()

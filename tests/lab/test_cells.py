@@ -1,6 +1,7 @@
 """Settings and cells: defaults, names, what --expect is checked against; the grid of a comparison; the registry."""
 
 import json
+import pickle
 
 import pytest
 
@@ -9,12 +10,16 @@ from emu.explore.execution import RoundRobin
 from emu.kernel.kernel import OUTCOMES
 from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched
-from emu.scenarios.registry import find_scenario, question, shipped
+from emu.lab.scenario import NamedScenario
+from emu.report.as_json import cell_json, run_json
+from emu.scenarios.registry import find_scenario, shipped
+
+A, B = NamedScenario("a", lambda lab: {}), NamedScenario("b", lambda lab: {})
 
 
 def test_defaults():
     """The variant is mainline, the patching that variant's own, the views the scenario's."""
-    assert Settings("foreign_break", "mips").names() == {
+    assert Settings(find_scenario("foreign_break"), "mips").names() == {
         "scenario": "foreign_break",
         "arch": "mips",
         "variant": "mainline",
@@ -23,27 +28,26 @@ def test_defaults():
         "cpus": 2,
         "views": "coherent",
     }
-    assert Settings("foreign_break", "loongarch64", "v6.3").names()["patching"] == "live"
-    assert Settings("foreign_break", "loongarch").names()["patching"] == "stop_machine"
-    assert Settings("stale_view_after_ipi", "x86").names()["views"] == "stale"
-    assert Settings("stale_view_after_ipi", "x86", views="coherent").names()["views"] == "coherent"
+    assert Settings(find_scenario("foreign_break"), "loongarch64", "v6.3").names()["patching"] == "live"
+    assert Settings(find_scenario("foreign_break"), "loongarch").names()["patching"] == "stop_machine"
+    assert Settings(find_scenario("stale_view_after_ipi"), "x86").names()["views"] == "stale"
+    assert Settings(find_scenario("stale_view_after_ipi"), "x86", views="coherent").names()["views"] == "coherent"
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("arch", "others", "said"),
     [
-        (Settings("foreign_break", "pdp11"), "architecture 'pdp11'"),
-        (Settings("foreign_break", "mips", "v1"), "variant 'v1' of mips: expected one of mainline, seed, fixed"),
-        (Settings("foreign_break", "mips", patching="slow"), "patching 'slow': expected one of live"),
-        (Settings("foreign_break", "mips", preempt="half"), "preempt 'half': expected one of none, full"),
-        (Settings("foreign_break", "mips", views="odd"), "views 'odd': expected one of coherent, stale"),
-        (Settings("foreign_break", "mips", cpus=0), "cpus 0: expected 1 to 4"),
-        (Settings("nothing", "mips"), "scenario 'nothing': expected FILE.py::FUNCTION or one of "),
+        ("pdp11", {}, "architecture 'pdp11'"),
+        ("mips", {"variant": "v1"}, "variant 'v1' of mips: expected one of mainline, seed, fixed"),
+        ("mips", {"patching": "slow"}, "patching 'slow': expected one of live"),
+        ("mips", {"preempt": "half"}, "preempt 'half': expected one of none, full"),
+        ("mips", {"views": "odd"}, "views 'odd': expected one of coherent, stale"),
+        ("mips", {"cpus": 0}, "cpus 0: expected 1 to 4"),
     ],
 )
-def test_bad_settings(settings, said):
+def test_bad_settings(arch, others, said):
     with pytest.raises(UsageError, match=said):
-        settings.laboratory()
+        Settings(find_scenario("foreign_break"), arch, **others).laboratory()
 
 
 def test_expectations_are_parsed_and_checked():
@@ -52,45 +56,46 @@ def test_expectations_are_parsed_and_checked():
     for text in ("oops", "oops=", "=never", "oops=Never", "panic=never", "oops=never=always"):
         with pytest.raises(UsageError, match="expected OUTCOME=never"):
             expectation(text)
-    cell = explore_cell(Settings("foreign_break", "arm64", cpus=1))
+    cell = explore_cell(Settings(find_scenario("foreign_break"), "arm64", cpus=1))
     assert contradictions(cell, [("oops", "always"), ("hit", "never")]) == []
     (line,) = contradictions(cell, [("oops", "sometimes"), ("hit", "never"), ("oops", "always")])
     assert line.endswith(": oops is always, expected sometimes")
 
 
 def test_a_cell_is_json_and_so_is_a_run():
-    settings = Settings("foreign_break", "arm64", cpus=1)
-    cell = json.loads(json.dumps(explore_cell(settings).json()))
+    settings = Settings(find_scenario("foreign_break"), "arm64", cpus=1)
+    cell = json.loads(json.dumps(cell_json(explore_cell(settings))))
     assert list(cell["outcomes"]) == list(OUTCOMES)
     assert cell["outcomes"]["oops"]["count"] == cell["executions"] == 1
     run = run_once(settings, RoundRobin())
-    assert json.loads(json.dumps(run.json()))["schedule"] == cell["outcomes"]["oops"]["witness"]
+    assert json.loads(json.dumps(run_json(run)))["schedule"] == cell["outcomes"]["oops"]["witness"]
     assert (run.outcomes, run.events[-1].text) == (("oops",), "die: Oops - BRK #0x4 at foreign_break+0x4")
 
 
 def test_a_grid_has_every_combination_once():
-    cells = grid(["a", "b"], ["arm64", "mips"], ["seed", "mainline"], ["live"], ["none", "full"])
+    cells = grid([A, B], ["arm64", "mips"], ["seed", "mainline"], ["live"], ["none", "full"])
     assert len(cells) == len(set(cells)) == 2 * 2 * 2 * 1 * 2
     first = cells[0]
-    assert (first.scenario, first.arch, first.variant, first.patching) == ("a", "arm64", "mainline", "live")
+    assert (first.scenario, first.arch, first.variant, first.patching) == (A, "arm64", "mainline", "live")
 
 
 def test_a_variant_that_one_architecture_lacks_has_no_cell_there_and_one_that_all_lack_is_an_error():
-    cells = grid(["a"], ["arm64", "loongarch"], ["v6.3"], ["live"], ["none"])
+    cells = grid([A], ["arm64", "loongarch"], ["v6.3"], ["live"], ["none"])
     assert [cell.arch for cell in cells] == ["loongarch"]
     with pytest.raises(UsageError, match=r"variant 'v6\.3' of arm64, mips: expected one of "):
-        grid(["a"], ["arm64", "mips"], ["v6.3"])
+        grid([A], ["arm64", "mips"], ["v6.3"])
 
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_cells_are_the_same_on_one_core_and_on_several(monkeypatch, cores):
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     told = []
-    cells = grid(["foreign_break", "foreign_break_gas"], ["arm64", "mips"], ["mainline"], ["live"], ["none"])
+    foreign = [find_scenario("foreign_break"), find_scenario("foreign_break_gas")]
+    cells = grid(foreign, ["arm64", "mips"], ["mainline"], ["live"], ["none"])
     found, interrupted = searched(cells, None, None, lambda done, of: told.append((done, of)))
     assert not interrupted
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [(cell.settings.scenario, cell.settings.arch) for cell in found] == [
+    assert [(cell.settings.scenario.name, cell.settings.arch) for cell in found] == [
         ("foreign_break", "arm64"),
         ("foreign_break", "mips"),
         ("foreign_break_gas", "mips"),
@@ -101,7 +106,7 @@ def test_cells_are_the_same_on_one_core_and_on_several(monkeypatch, cores):
 def test_stopping_the_iteration_stops_the_searches():
     import multiprocessing
 
-    cells = grid(["unregister_vs_hit"], ["mips", "loongarch"], None, ["live"], ["none"])
+    cells = grid([find_scenario("unregister_vs_hit")], ["mips", "loongarch"], None, ["live"], ["none"])
     results = explore_cells(cells, None, 3, lambda done, of: None)
     next(results)
     results.close()
@@ -112,6 +117,21 @@ def test_every_shipped_scenario_is_a_function_with_a_question():
     assert len(shipped()) >= 8
     for name in shipped():
         scenario = find_scenario(name)
-        assert scenario.__name__ == name
-        assert question(scenario).endswith("?")
-        assert "\n" not in question(scenario)
+        assert (scenario.name, scenario.function.__name__) == (name, name)
+        assert scenario.question.endswith("?")
+        assert "\n" not in scenario.question
+
+
+def test_a_scenario_that_there_is_not():
+    with pytest.raises(UsageError, match=r"scenario 'nothing': expected FILE\.py::FUNCTION or one of "):
+        find_scenario("nothing")
+
+
+def test_a_scenario_of_a_file_is_the_same_one_after_it_was_sent_to_another_process(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("def mine(lab):\n    return {}\n")
+    found = find_scenario(f"{path}::mine")
+    sent = pickle.loads(pickle.dumps(found))
+    assert (sent, hash(sent), sent.function(None)) == (found, hash(found), {})
+    assert sent.function is not found.function
+    assert sent != find_scenario("foreign_break")

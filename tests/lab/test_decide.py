@@ -6,8 +6,10 @@ import pytest
 
 import arches
 from emu.lab.cells import Settings, explore_cell
-from emu.lab.decide import FOREIGN, RACE, Decided, decide_recheck
+from emu.lab.decide import Decided, decide_recheck
 from emu.lab.lab import NotApplicable
+from emu.report.as_json import decided_json
+from emu.scenarios.registry import FOREIGN, RACE, find_scenario, recheck_question
 
 ARCHS = arches.names()
 RE_ENABLE = ("mips", "loongarch")  # interrupts on before the kprobe handler, and the code decoded from memory
@@ -16,10 +18,11 @@ RE_ENABLE = ("mips", "loongarch")  # interrupts on before the kprobe handler, an
 @cache
 def decided(scenario, arch, patching, preempt="none"):
     cells = [
-        explore_cell(Settings(scenario, arch, variant, patching, preempt)) for variant in ("no-recheck", "recheck")
+        explore_cell(Settings(find_scenario(scenario), arch, variant, patching, preempt))
+        for variant in ("no-recheck", "recheck")
     ]
     assert all(cell.report.complete for cell in cells)
-    return Decided(*cells)
+    return Decided(*cells, scenario in FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_what_the_verdict_is_made_of():
     assert one.without.frequency("oops") == "sometimes"
     assert one.without.frequency("claimed") == one.with_check.frequency("oops") == "never"
     assert one.with_check.frequency("claimed") == "sometimes"
-    json = one.json()
+    json = decided_json(one)
     assert (json["without"]["variant"], json["with"]["variant"]) == ("no-recheck", "recheck")
     assert (json["arch"], json["patching"], json["preempt"]) == ("riscv", "live", "none")
 
@@ -91,14 +94,14 @@ def test_all_at_once():
     """A decision for each policy and preemption setting, with the scenarios that the architecture can have."""
     told = []
     decisions, interrupted = decide_recheck(
-        ["riscv", "arm64"], ["live"], ["none", "full"], lambda done, of: told.append((done, of))
+        recheck_question(), ["riscv", "arm64"], ["live"], ["none", "full"], lambda done, of: told.append((done, of))
     )
     assert not interrupted
     places = [(one.race.settings.arch, one.race.settings.preempt) for one in decisions]
     assert places == [("riscv", "none"), ("riscv", "full"), ("arm64", "none"), ("arm64", "full")]
     for decision in decisions:
-        assert decision.race.settings.scenario == RACE
-        foreign = [one.settings.scenario for one in decision.foreign]
+        assert decision.race.settings.scenario.name == RACE
+        foreign = [one.settings.scenario.name for one in decision.foreign]
         assert foreign == [name for name in FOREIGN if name != "foreign_break_gas"]
         assert {one.settings.arch for one in decision.foreign} == {decision.race.settings.arch}
         assert {one.settings.preempt for one in decision.foreign} == {decision.race.settings.preempt}

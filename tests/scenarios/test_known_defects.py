@@ -4,6 +4,7 @@ import pytest
 
 from emu.lab.cells import Settings, explore_cell
 from emu.lab.lab import NotApplicable
+from emu.scenarios.registry import find_scenario
 
 DEFECTS = [
     ("csky", "flag_of_stepped_compare", {"hit", "wrong-result"}),  # the whole PSR is put back
@@ -19,7 +20,7 @@ DEFECTS = [
 
 
 def outcomes(arch, scenario, variant):
-    report = explore_cell(Settings(scenario, arch, variant)).report
+    report = explore_cell(Settings(find_scenario(scenario), arch, variant)).report
     assert report.complete
     return {name for name in report.outcomes if report.frequency(name) == "always"}
 
@@ -36,4 +37,4 @@ def test_a_kernel_that_is_mended_has_not(arch, scenario, expected):
 
 def test_where_there_is_no_such_instruction_the_scenario_does_not_apply():
     with pytest.raises(NotApplicable, match="arm64: its firmware has no probe_likely_site"):
-        explore_cell(Settings("likely_branch", "arm64"))
+        explore_cell(Settings(find_scenario("likely_branch"), "arm64"))

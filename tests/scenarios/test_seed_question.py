@@ -9,14 +9,14 @@ from emu.explore.search import explore
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.compare import grid
 from emu.lab.lab import NotApplicable
-from emu.scenarios.registry import shipped
+from emu.scenarios.registry import find_scenario, shipped
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
 ARCHS = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
 
 
 def explored(scenario, arch, variant="mainline", patching=None, preempt="none"):
-    cell = explore_cell(Settings(scenario, arch, variant, patching, preempt))
+    cell = explore_cell(Settings(find_scenario(scenario), arch, variant, patching, preempt))
     assert cell.report.complete
     assert cell.frequency("wrong-result") == NEVER
     assert cell.frequency("deadlock") == NEVER
@@ -138,7 +138,7 @@ def test_putting_a_probe_back_may_kill_a_cpu_that_the_check_would_have_saved(arc
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_probe_put_back_between_lookup_and_comparison_is_not_claimed(arch):
     """Facts, core section 8, row 8: NULL and word == break, so the kernel dies although nothing is wrong."""
-    world = Settings("reregister_vs_hit", arch, "recheck", "live").laboratory()()
+    world = Settings(find_scenario("reregister_vs_hit"), arch, "recheck", "live").laboratory()()
     kernel, (hitting, patching) = world.lab.kernel, world.tasks
     addr = kernel.machine.symbol("probe_me")
     (probe,) = kernel.kprobe_table.values()
@@ -170,7 +170,7 @@ def timeline(cell, outcome):
 @pytest.mark.parametrize("patching", ["live", "stop_machine"])
 def test_every_witness_replays_to_its_outcome(arch, patching):
     for scenario in ("unregister_vs_hit", "register_vs_hit", "foreign_removed"):
-        replay_witnesses(explore_cell(Settings(scenario, arch, "recheck", patching, "full")))
+        replay_witnesses(explore_cell(Settings(find_scenario(scenario), arch, "recheck", patching, "full")))
 
 
 @pytest.mark.exhaustive
@@ -206,7 +206,7 @@ def replay_witnesses(cell):
 @pytest.mark.parametrize("arch", ["arm64", "riscv", "csky"])
 def test_the_reduced_search_finds_what_the_full_one_finds(arch):
     """Steps that commute are not permuted; all outcomes are found without that too."""
-    settings = Settings("unregister_vs_hit", arch, "mainline", "stop_machine")
+    settings = Settings(find_scenario("unregister_vs_hit"), arch, "mainline", "stop_machine")
     full = explore(settings.laboratory(), reduce=False)
     reduced = explore(settings.laboratory())
     assert full.complete

@@ -13,12 +13,13 @@ from emu.kernel.kernel import OUTCOMES
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.decide import decide_recheck
 from emu.lab.lab import NotApplicable
+from emu.scenarios.registry import find_scenario, recheck_question
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
 
 
 def explored(scenario, variant="mainline", **settings):
-    cell = explore_cell(Settings(scenario, "x86", variant, **settings))
+    cell = explore_cell(Settings(find_scenario(scenario), "x86", variant, **settings))
     assert cell.report.complete
     return cell
 
@@ -70,12 +71,12 @@ def test_the_check_swallows_what_was_somebody_elses(patching, variant, want):
 
 
 def test_decide_agrees_with_history():
-    decisions, _ = decide_recheck(["x86"], None, ["none", "full"], lambda done, of: None)
+    decisions, _ = decide_recheck(recheck_question(), ["x86"], None, ["none", "full"], lambda done, of: None)
     verdicts = {
         (one.race.settings.patching, one.race.settings.preempt): (
             one.race.verdict,
             one.race.sufficient,
-            {foreign.settings.scenario: foreign.verdict for foreign in one.foreign},
+            {foreign.settings.scenario.name: foreign.verdict for foreign in one.foreign},
         )
         for one in decisions
     }
@@ -150,7 +151,7 @@ class Results:
 def test_every_way_through_the_patch_is_taken():
     """Twice the nop gives 31 * 3 + 4, twice the jump 31 * 65 + 66, the nop and then the jump 31 * 3 + 66; never the
     nop after the jump, 31 * 65 + 4. Each jump can be the real one or the handler's, from the int3."""
-    make, seen = Settings("nop5_to_jump", "x86").laboratory(), set()
+    make, seen = Settings(find_scenario("nop5_to_jump"), "x86").laboratory(), set()
     explore(lambda: Results(make(trace=True), seen))
     assert seen == {(97, False), (159, False), (159, True), (2081, False), (2081, True)}
 
@@ -177,7 +178,7 @@ def test_without_int3_a_torn_instruction_is_executed():
 def test_which_torn_instructions_there_are():
     """0f 1f 44 00 00 becomes e9 05 00 00 00: in between are e9 1f 44 00 00 and e9 05 44 00 00, jumps to where there is
     nothing; the last two bytes are the same."""
-    make, deaths = Settings("nop5_without_int3", "x86").laboratory(), set()
+    make, deaths = Settings(find_scenario("nop5_without_int3"), "x86").laboratory(), set()
 
     class Deaths(Results):
         def finish(self, ending):
@@ -203,7 +204,7 @@ def test_which_torn_instructions_there_are():
 )
 def test_what_a_fetch_meets(offset, size, head, torn):
     """The five bytes of the nop are one instruction; behind an int3 the last four are none."""
-    world = Settings("nop5_to_jump", "x86").laboratory()()
+    world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     kernel = world.lab.kernel
     for task in world.tasks:
         task.close()
@@ -218,7 +219,7 @@ def test_what_a_fetch_meets(offset, size, head, torn):
 @pytest.mark.parametrize(("refs", "handled"), [(0, False), (1, True)])
 def test_the_handler_needs_a_reference(refs, handled):
     """Without one the table may be that of the next patch."""
-    world = Settings("nop5_to_jump", "x86").laboratory()()
+    world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     cpu, array, done = world.lab.cpus[0], world.lab.kernel.text_poke_array, []
     for task in world.tasks:
         task.close()
@@ -247,7 +248,7 @@ def test_the_three_steps(monkeypatch, data, steps):
         written.append((offset, data.hex()))
 
     monkeypatch.setattr(text_poke, "write_and_sync", write_and_sync)
-    world = Settings("nop5_to_jump", "x86").laboratory()()
+    world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     for task in world.tasks:
         task.close()
     with pytest.raises(StopIteration):
@@ -256,7 +257,7 @@ def test_the_three_steps(monkeypatch, data, steps):
 
 
 def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
-    world = Settings("nop5_to_jump", "x86").laboratory()()
+    world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     for task in world.tasks:
         task.close()
     array = text_poke.TextPokeArray(1)
@@ -269,7 +270,7 @@ def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
 
 def test_a_cpu_that_spins_fetches_the_address_again():
     """CPU 0 traps for ever until CPU 1 removes the debugger's int3; then it executes the whole instruction."""
-    run = run_once(Settings("foreign_removed", "x86", patching="stop_machine"), RoundRobin())
+    run = run_once(Settings(find_scenario("foreign_removed"), "x86", patching="stop_machine"), RoundRobin())
     texts = [event.text for event in run.events if event.cpu == 0]
     spun = texts.index("retry the same trap at probe_me")
     assert "probe_me: add rdi, 3" in texts[spun:]
@@ -278,11 +279,11 @@ def test_a_cpu_that_spins_fetches_the_address_again():
 @pytest.mark.parametrize("scenario", ["nop5_to_jump", "nop5_without_int3"])
 def test_other_architectures_have_no_such_nop(scenario):
     with pytest.raises(NotApplicable, match="arm64: its firmware has no nop5_site"):
-        explore_cell(Settings(scenario, "arm64"))
+        explore_cell(Settings(find_scenario(scenario), "arm64"))
 
 
 def test_text_poke_bp_needs_a_handler_that_emulates():
-    world = Settings("register_vs_hit", "arm64").laboratory()()
+    world = Settings(find_scenario("register_vs_hit"), "arm64").laboratory()()
     kernel = world.lab.kernel
     for task in world.tasks:
         task.close()

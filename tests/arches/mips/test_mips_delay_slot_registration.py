@@ -4,6 +4,7 @@ import errno
 
 from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
 from emu.lab.cells import Settings
+from emu.scenarios.registry import find_scenario
 
 
 def run(code):
@@ -26,7 +27,7 @@ def laboratory():
         lab.append(given)
         return {}
 
-    settings = Settings("two_cpus_hit", "mips")
+    settings = Settings(find_scenario("two_cpus_hit"), "mips")
     made = settings.laboratory()
     made.scenario = scenario
     made()

@@ -1,0 +1,46 @@
+"""`trapline compare`: the handlers side by side."""
+
+from __future__ import annotations
+
+import argparse
+
+from emu.cli.arguments import Commands, add_expect, add_grid, arch_names, command, positive
+from emu.cli.expect import report_contradictions
+from emu.cli.status import say_interrupted
+from emu.errors import UsageError
+from emu.lab.cells import expectation
+from emu.lab.compare import grid, searched
+from emu.report.as_json import cell_json
+from emu.report.cells import comparison_text
+from emu.report.text import ProgressLine, print_json
+from emu.scenarios.registry import RACE, find_scenario
+
+
+def add(commands: Commands) -> None:
+    example = "trapline compare unregister_vs_hit --arch mips loongarch --patching live"
+    parser = command(commands, "compare", "the handlers side by side", example, compare_handlers)
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"default: {RACE}")
+    add_grid(parser)
+    parser.add_argument("--variant", nargs="+", metavar="V", help="default: every variant")
+    parser.add_argument("--limit", type=positive, metavar="N", help="at most N executions a cell")
+    add_expect(parser)
+
+
+def compare_handlers(options: argparse.Namespace) -> int:
+    expected = [expectation(text) for text in options.expect]
+    names = options.scenario or [RACE]
+    scenarios = [find_scenario(name) for name in names]
+    order = grid(scenarios, arch_names(options.arch), options.variant, options.patching, options.preempt)
+    line = ProgressLine("compare")
+    told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
+    cells, interrupted = searched(order, options.bound, options.limit, told)
+    line.done()
+    if not cells and not interrupted:
+        raise UsageError(f"compare {' '.join(names)}: expected an architecture that has what the scenario needs")
+    if options.json:
+        print_json({"schema": "trapline.compare/1", "cells": [cell_json(cell) for cell in cells]})
+    else:
+        print(comparison_text(cells))
+    if interrupted:
+        return say_interrupted(f"{len(cells)} of at most {len(order)} cells are done")
+    return report_contradictions(cells, expected)

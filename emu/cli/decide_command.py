@@ -1,0 +1,34 @@
+"""`trapline decide`: is a check needed, redundant or harmful?"""
+
+from __future__ import annotations
+
+import argparse
+
+from emu.cli.arguments import Commands, add_grid, arch_names, command
+from emu.cli.status import DONE, say_interrupted
+from emu.lab.decide import decide_recheck
+from emu.report.as_json import decision_json
+from emu.report.decisions import decisions_text
+from emu.report.text import ProgressLine, print_json
+from emu.scenarios.registry import recheck_question
+
+
+def add(commands: Commands) -> None:
+    example = "trapline decide recheck --arch mips riscv"
+    parser = command(commands, "decide", "is a check needed, redundant or harmful?", example, decide_check)
+    parser.add_argument("check", choices=("recheck",), help="recheck: the word comparison when no kprobe is found")
+    add_grid(parser)
+
+
+def decide_check(options: argparse.Namespace) -> int:
+    line = ProgressLine("decide recheck")
+    told = lambda done, of: line.show(f"{done} of {of} searches", done / of)  # noqa: E731
+    names, question = arch_names(options.arch), recheck_question()
+    decisions, interrupted = decide_recheck(question, names, options.patching, options.preempt, told, options.bound)
+    line.done()
+    if options.json:
+        verdicts = [decision_json(decision) for decision in decisions]
+        print_json({"schema": "trapline.decide/1", "check": options.check, "verdicts": verdicts})
+    else:
+        print(decisions_text(decisions))
+    return say_interrupted(f"{len(decisions)} verdicts are complete") if interrupted else DONE

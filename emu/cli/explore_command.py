@@ -1,0 +1,54 @@
+"""`trapline explore`: every interleaving of one scenario."""
+
+from __future__ import annotations
+
+import argparse
+
+from emu.cli.arguments import Commands, add_configuration, add_expect, command, natural, positive, settings_of
+from emu.cli.expect import report_contradictions
+from emu.cli.status import say_interrupted
+from emu.explore.execution import Replay
+from emu.explore.schedule import format_schedule
+from emu.explore.search import Report
+from emu.kernel.kernel import OUTCOMES
+from emu.lab.cells import Cell, expectation, explore_cell, run_once
+from emu.report.as_json import cell_json
+from emu.report.cells import cell_text
+from emu.report.text import ProgressLine, print_json, timeline
+
+
+def add(commands: Commands) -> None:
+    example = "trapline explore unregister_vs_hit --arch riscv --variant seed --patching live --expect oops=sometimes"
+    parser = command(commands, "explore", "every interleaving of one scenario", example, explore_scenario)
+    add_configuration(parser)
+    parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
+    parser.add_argument("--limit", type=positive, metavar="N", help="at most N executions; default: no limit")
+    parser.add_argument("--timeline", action="store_true", help="show the timeline of every witness")
+    add_expect(parser)
+
+
+def explore_scenario(options: argparse.Namespace) -> int:
+    expected = [expectation(text) for text in options.expect]
+    line = ProgressLine(f"explore {options.scenario}")
+
+    def progress(report: Report, fraction: float) -> None:
+        line.show(f"{report.executions} executions", fraction)
+
+    cell = explore_cell(settings_of(options), bound=options.bound, limit=options.limit, progress=progress)
+    line.done()
+    if options.json:
+        print_json(cell_json(cell))
+    else:
+        print(cell_text(cell))
+        if options.timeline:
+            print_witnesses(cell)
+    if cell.report.interrupted:
+        return say_interrupted(f"{cell.report.executions} executions are done")
+    return report_contradictions([cell], expected)
+
+
+def print_witnesses(cell: Cell) -> None:
+    for name in OUTCOMES:
+        if (witness := cell.witness(name)) is not None:
+            print(f"\n{name}: {format_schedule(witness)}\n")
+            print(timeline(run_once(cell.settings, Replay(witness)).events, cell.settings.cpus))

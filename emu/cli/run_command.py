@@ -1,0 +1,38 @@
+"""`trapline run`: one execution."""
+
+from __future__ import annotations
+
+import argparse
+
+from emu.cli.arguments import Commands, add_configuration, command, natural, settings_of
+from emu.cli.status import DONE
+from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
+from emu.explore.schedule import format_schedule, parse_schedule
+from emu.lab.cells import run_once
+from emu.report.as_json import run_json
+from emu.report.text import print_json, timeline
+
+
+def add(commands: Commands) -> None:
+    example = "trapline run unregister_vs_hit --arch mips --patching live --seed 7"
+    parser = command(commands, "run", "one execution, with a timeline", example, run_scenario)
+    add_configuration(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--schedule", metavar="S", help="who runs, step by step: 'cpu0*2 cpu1*2 cpu0'")
+    how.add_argument("--seed", type=natural, metavar="N", help="a random schedule; the same seed, the same run")
+
+
+def run_scenario(options: argparse.Namespace) -> int:
+    run = run_once(settings_of(options), scheduler_of(options))
+    if options.json:
+        print_json(run_json(run))
+    else:
+        print(timeline(run.events, options.cpus))
+        print(f"\noutcomes: {', '.join(run.outcomes) or 'none'}\nschedule: {format_schedule(run.schedule)}")
+    return DONE
+
+
+def scheduler_of(options: argparse.Namespace) -> Scheduler:
+    if options.schedule is not None:
+        return Replay(parse_schedule(options.schedule))
+    return RandomScheduler(options.seed) if options.seed is not None else RoundRobin()

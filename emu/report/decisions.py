@@ -1,0 +1,62 @@
+"""What `decide` found, as text: a line for each verdict, and the interleavings that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emu.explore.schedule import Schedule
+from emu.lab.cells import Cell
+from emu.lab.decide import Decided, Decision, Verdict
+from emu.report.cells import same_rows_once, schedule_text
+from emu.report.text import table
+
+HEADER = ("arch", "patching", "preempt", "the check is", "sufficient", "harmful in")
+
+
+def decisions_text(decisions: Sequence[Decision]) -> str:
+    lines = [table(HEADER, same_rows_once([_row(decision) for decision in decisions]))]
+    claims = [_claims(one) for decision in decisions for one in (decision.race, *decision.foreign)]
+    if any(claims):
+        lines.append("\nThe shortest interleavings (try them with: trapline run SCENARIO ... --schedule '...'):")
+    for *where, preempt, claim, schedule in same_rows_once([row for rows in claims for row in rows]):
+        lines.append(f"{where[0]} (preempt {preempt}) {claim}: {schedule}")
+    return "\n".join(lines)
+
+
+def _row(decision: Decision) -> list[str]:
+    race = decision.race
+    harmful = [one.settings.scenario.name for one in decision.foreign if one.verdict is Verdict.HARMFUL]
+    return [
+        race.settings.arch,
+        race.settings.patching or "",
+        race.settings.preempt,
+        race.verdict,
+        "yes" if race.sufficient else "no",
+        ", ".join(harmful) or "-",
+    ]
+
+
+def _claims(one: Decided) -> list[list[str]]:
+    """Scenario, preemption, claim and its shortest schedule, for each claim that is more than `redundant`."""
+    claims: list[tuple[str, str, Schedule | None]] = []
+    if one.verdict is Verdict.NEEDED:
+        claims.append(("no-recheck", "dies without the check", _death(one.without)))
+    if one.verdict is not Verdict.REDUNDANT:
+        claims.append(("recheck", f"{one.verdict}: claimed with it", one.with_check.witness("claimed")))
+    if not one.foreign and not one.sufficient:
+        claims.append(("recheck", "dies even with it", _death(one.with_check)))
+    names = one.settings
+    return [
+        [
+            f"{names.scenario.name} --arch {names.arch} --variant {variant} --patching {names.patching}",
+            "",
+            names.preempt,
+            claim,
+            schedule_text(schedule),
+        ]
+        for variant, claim, schedule in claims
+    ]
+
+
+def _death(cell: Cell) -> Schedule | None:
+    return cell.witness("oops") or cell.witness("livelock")
