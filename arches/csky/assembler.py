@@ -22,6 +22,7 @@ from arches.csky.assemble_line import assemble_line
 from arches.csky.assembly_source import LAYOUT, Line, Pool, Source, Statement, read
 from arches.csky.elf_writer import Section, Symbol, write_elf
 from emu.errors import EncodeError
+from emu.foreign import whole_number
 
 _WRITABLE = (".shared", ".bss")
 ENTRY = "guest_start"
@@ -177,7 +178,7 @@ def _term(text: str, labels: Mapping[str, int], here: int, line: Line) -> int:
     if text == "." or text in labels:
         return here if text == "." else labels[text]
     try:
-        return int(text, 0)
+        return whole_number(text)
     except ValueError:
         raise line.fail(f"{text!r}: expected a number or a label of this file") from None
 

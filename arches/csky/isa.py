@@ -54,7 +54,8 @@ def word(insn: bytes) -> str:
 def parse_word(text: str) -> bytes:
     """The bytes of one instruction written as `word` does; DecodeError.
 
-    One of 32 bits may be as binutils writes it, its first halfword first, where it can be nothing else.
+    One of 32 bits may be as binutils writes it, its first halfword first, where it can be nothing else; with `0x` it
+    is always a number.
     """
     match = re.fullmatch(r"(?:0[xX])?([0-9a-fA-F]{1,8})", text.strip())
     if match is None:
@@ -63,11 +64,28 @@ def parse_word(text: str) -> bytes:
     size = halfword_size(value & 0xFFFF)
     if size == 2 and halfword_size(value >> 16) == 4:
         value, size = value >> 16 | (value & 0xFFFF) << 16, 4
+    elif size == 4 and len(match[1]) == 8 and not text.strip().lower().startswith("0x"):
+        _check_one_reading(text.strip(), value)
     if size == 2 and value > 0xFFFF:
         raise DecodeError(f"word {text!r}: halfword {value & 0xFFFF:#06x} is 16-bit, expected 4 digits")
     if size == 4 and len(match[1]) <= 4:
         raise DecodeError(f"word {text!r}: starts a 32-bit instruction, expected 8 digits, the first halfword last")
     return value.to_bytes(size, "little")
+
+
+def _check_one_reading(text: str, value: int) -> None:
+    """DecodeError if both halves can come first: digits alone do not say which one does."""
+    other = value >> 16 | (value & 0xFFFF) << 16
+    if halfword_size(value >> 16) == 4:
+        first, second = (f"0x{word:08x} ({_text(word)})" for word in (value, other))
+        raise DecodeError(f"word {text!r} can be read in two ways: expected {first} or {second}")
+
+
+def _text(value: int) -> str:
+    try:
+        return disassemble(value.to_bytes(4, "little"), 0)
+    except DecodeError:
+        return "no instruction"
 
 
 _MODULES = (

@@ -160,7 +160,7 @@ class ControlRegister:
     def parse(self, name: str, text: str, place: Place) -> Mapping[str, int]:
         if text in CONTROL_NAMES:
             number, bank = CONTROL_NAMES[text], 0
-        elif match := re.fullmatch(r"cr<\s*(\d+)\s*,\s*(\d+)\s*>", text):
+        elif match := re.fullmatch(r"cr<\s*(\d{1,9})\s*,\s*(\d{1,9})\s*>", text):
             number, bank = int(match[1]), int(match[2])
         else:
             raise EncodeError(f"{text!r}: expected cr<number, bank> or one of {', '.join(CONTROL_NAMES)}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 from arches.loongarch import semantics, semantics_arithmetic, semantics_bits, semantics_memory, semantics_system
-from emu.errors import DecodeError
 from emu.isa.arch import RegisterFile
 from emu.isa.table import OperandKind, PcRelative, RegisterName, Table
+from emu.isa.words import parse_word32
 from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of
 from emu.machine.memory import Memory
 
@@ -99,8 +99,4 @@ def word(insn: bytes) -> str:
 
 def parse_word(text: str) -> bytes:
     """A word such as 0x002a000a or 2a000a as bytes in memory order; DecodeError."""
-    try:
-        value = int(text.strip(), 16)
-        return value.to_bytes(4, "little")
-    except (ValueError, OverflowError):
-        raise DecodeError(f"word {text!r}: expected up to eight hexadecimal digits, such as 0x002a000a") from None
+    return parse_word32(text)

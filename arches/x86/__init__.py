@@ -65,6 +65,7 @@ ARCH = Arch(
     decide=decide,
     word=isa.word,
     parse_word=isa.parse_word,
+    words_are_bytes=True,
     kprobe_break=lambda insn: INT3,
     memory_operands=isa.memory_operands,
     encodings=encodings,

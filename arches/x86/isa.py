@@ -13,6 +13,7 @@ from arches.x86.registers import GPR
 from emu.errors import DecodeError
 from emu.isa import capstone_text, keystone_text
 from emu.isa.arch import RegisterFile
+from emu.isa.words import parse_bytes
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
@@ -126,12 +127,8 @@ def word(insn: bytes) -> str:
 
 def parse_word(text: str) -> bytes:
     """Hexadecimal bytes in memory order, up to 15, with or without spaces and `0x`; DecodeError."""
-    digits = text.strip().lower().removeprefix("0x")
-    try:
-        insn = bytes.fromhex(digits)
-    except ValueError:
-        insn = b""
-    if not 1 <= len(insn) <= MAX_SIZE:
+    insn = parse_bytes(text)
+    if len(insn) > MAX_SIZE:
         raise DecodeError(f"bytes {text!r}: expected 1 to {MAX_SIZE} bytes in hexadecimal, in memory order")
     return insn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 import warnings
@@ -11,6 +12,7 @@ from typing import Any
 
 from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED
 from emu.errors import TraplineError
+from emu.foreign import one_line
 from emu.parallel.processes import interrupts_held
 
 
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str] | None) -> int:
     """One command; what is wrong with its input is one line."""
     try:
+        _print_anything()
         with interrupts_held():  # libraries do not take a ^C while they are imported
             from emu.cli.options import parser
             from emu.parallel.interrupts import interrupts_between_hooks
@@ -49,5 +52,12 @@ def run(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()
             return status
     except TraplineError as error:
-        print(f"trapline: {error}", file=sys.stderr)
+        print(f"trapline: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _print_anything() -> None:
+    """Letters that the terminal's encoding lacks are escaped, as control characters are."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import arches
 from emu.errors import UsageError
+from emu.foreign import one_line, whole_number
 from emu.kernel.kernel import PREEMPT, VIEWS
 from emu.kernel.patching import POLICIES
 from emu.lab.cells import Settings
@@ -32,7 +33,7 @@ class Parser(argparse.ArgumentParser):
             self._asked_again = False
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def command(commands: Commands, name: str, help_text: str, example: str, run: Any) -> argparse.ArgumentParser:
@@ -53,7 +54,7 @@ def command(commands: Commands, name: str, help_text: str, example: str, run: An
 def natural(text: str, least: int = 0) -> int:
     """A whole number in any of C's bases that is not less than `least`."""
     try:
-        value = int(text, 0)
+        value = whole_number(text)
     except ValueError:
         value = least - 1
     if value < least:

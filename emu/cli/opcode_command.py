@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
+from itertools import groupby
 
 import arches
 from emu.cli.arguments import Commands, command, natural
+from emu.cli.bulk import at_line, input_lines
 from emu.cli.opcode_listing import list_elf
 from emu.errors import UsageError
+from emu.isa.words import parse_bytes
 from emu.report.text import print_json, table
-from emu.verdict.opcode import Opcode, known_features, opcode, size_of
+from emu.verdict.opcode import Opcode, is_whole, known_features, one_after_the_other, opcode
 from emu.verdict.site import parse_release
 
 Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
@@ -65,16 +67,32 @@ def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[
         raise UsageError("opcode: expected WORD..., -, --asm TEXT or --elf FILE")
     prev = b"".join(map(arch.parse_word, options.prev))
     for text in options.asm:
-        yield from one_after_the_other(arch, arch.assemble(text, options.at), options.at, prev)
-    for word in options.word:
-        words = [line for line in sys.stdin if line.strip()] if word == "-" else [word]
-        for text in words:
-            yield options.at, arch.parse_word(text), prev
+        yield from placed(arch, arch.assemble(text, options.at), options.at, prev)
+    for is_input, words in groupby(options.word, key=lambda word: word == "-"):
+        for code in runs_of_input(arch) if is_input else runs(arch, list(words)):
+            yield from placed(arch, code, options.at, prev)
 
 
-def one_after_the_other(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes) -> Iterator[Placed]:
-    """What was assembled from one text, which may be several instructions."""
-    while code:
-        size = size_of(arch, code)
-        yield addr, code[:size], prev
-        addr, prev, code = addr + size, prev + code[:size], code[size:]
+def runs_of_input(arch: arches.AnyArch) -> Iterator[bytes]:
+    """Each line of standard input by itself."""
+    for number, line in input_lines():
+        with at_line(number):
+            (code,) = runs(arch, [line])
+            for _ in one_after_the_other(arch, code):
+                pass  # what is wrong with it is said here, where its number is known
+        yield code
+
+
+def runs(arch: arches.AnyArch, words: list[str]) -> list[bytes]:
+    """What stands by itself: each word, unless they are pieces of one run of bytes, as `ff d0` of a disassembly is."""
+    if not arch.words_are_bytes:
+        return [arch.parse_word(word) for word in words]
+    pieces = [parse_bytes(word) for word in words]
+    return pieces if all(is_whole(arch, piece) for piece in pieces) else [b"".join(pieces)]
+
+
+def placed(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes) -> Iterator[Placed]:
+    """What was given as one text, which may be several instructions."""
+    for insn in one_after_the_other(arch, code):
+        yield addr, insn, prev
+        addr, prev = addr + len(insn), prev + insn

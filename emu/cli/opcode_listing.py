@@ -13,6 +13,7 @@ from emu.cli.status import DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.elf.module import open_image
 from emu.errors import UsageError
+from emu.foreign import escaped
 from emu.report.text import ProgressLine, table
 from emu.verdict.listing import Line, Listing
 from emu.verdict.opcode import known_features
@@ -67,7 +68,8 @@ def print_lines(listing: Listing, lines: Iterator[Line]) -> bool:
         for line in lines:
             if heading != (line.section.name, line.symbol):
                 heading = line.section.name, line.symbol
-                print(f"\n{line.symbol.name if line.symbol else line.section.name}: ({line.section.name})")
+                name = line.symbol.name if line.symbol else line.section.name
+                print(f"\n{escaped(name)}: ({escaped(line.section.name)})")
             opcode = line.opcode
             print(f"{line.address:>12x}  {opcode.word:22} {opcode.text:40} {opcode.verdict:8}  {opcode.why}".rstrip())
         whole = True

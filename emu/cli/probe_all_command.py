@@ -10,6 +10,7 @@ from emu.cli.arguments import Commands, command
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
+from emu.foreign import escaped, whole_number
 from emu.lab.probe_all import ProbeAll, Report, variant_of
 from emu.machine.guest_call import Argument
 from emu.report.text import ProgressLine, print_json, table
@@ -56,7 +57,7 @@ def argument(text: str) -> Argument:
     try:
         if text.startswith(TEXT):
             return text.removeprefix(TEXT).encode()
-        return bytes.fromhex(text.removeprefix(BYTES)) if text.startswith(BYTES) else int(text, 0)
+        return bytes.fromhex(text.removeprefix(BYTES)) if text.startswith(BYTES) else whole_number(text)
     except ValueError:
         raise UsageError(f"argument {text!r}: expected an integer, {BYTES}0102 or {TEXT}text") from None
 
@@ -65,13 +66,14 @@ def print_report(report: Report) -> None:
     rows = []
     for site in report.sites:
         opcode = site.line.opcode
-        place = f"{site.line.symbol.name if site.line.symbol else ''}+{site.line.offset:#x}"
+        place = f"{escaped(site.line.symbol.name) if site.line.symbol else ''}+{site.line.offset:#x}"
         together = "-" if site.together is None else site.together
         hits = "-" if site.alone is None else f"{site.alone} {together}"
         rows.append([place, opcode.word, opcode.text, str(site.executed), hits, site.refused or ""])
     print(table(("where", "word", "instruction", "executed", "hits: alone, together", "refused"), rows))
+    functions = escaped(", ".join(report.functions))
     print(
-        f"\n{', '.join(report.functions)}: {report.executed} instructions executed, result {report.result:#x}; "
+        f"\n{functions}: {report.executed} instructions executed, result {report.result:#x}; "
         f"{report.probed} of {len(report.sites)} instructions probed"
     )
     for found in report.differences:

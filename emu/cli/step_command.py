@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import arches
 from emu.cli.arguments import Commands, command, natural
-from emu.errors import TraplineError, UsageError
+from emu.cli.bulk import at_line, input_lines
+from emu.errors import UsageError
+from emu.foreign import whole_number
 from emu.machine.cpu import Fault, Trap
 from emu.machine.single_step import Change, State, Stepper
 from emu.report.text import print_json
@@ -18,6 +19,8 @@ from emu.verdict.opcode import text_of
 
 KEYS = ("word", "at", "regs", "mem")
 DEFAULT_AT = 0x10000
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 
 def add(commands: Commands) -> None:
@@ -41,8 +44,8 @@ def step(options: argparse.Namespace) -> int:
     state = State(
         arch.parse_word(options.word),
         options.at,
-        dict(register(text) for text in options.reg),
-        dict(memory(text) for text in options.mem),
+        once((register(text) for text in options.reg), "--reg"),
+        once((memory(text) for text in options.mem), "--mem"),
     )
     change = stepper.step(state)
     word, text = arch.word(state.insn), text_of(arch, state.insn, state.at)
@@ -55,13 +58,9 @@ def step(options: argparse.Namespace) -> int:
 
 def step_lines(stepper: Stepper) -> int:
     """One answer for each line, in order; UsageError names the first line that is not a state."""
-    for number, line in enumerate(sys.stdin, start=1):
-        if not line.strip():
-            continue
-        try:
+    for number, line in input_lines():
+        with at_line(number):
             print(json.dumps(answer(stepper.step(state_of(stepper.arch, line)))), flush=True)
-        except TraplineError as error:
-            raise type(error)(f"line {number}: {error}") from None
     return 0
 
 
@@ -89,7 +88,7 @@ def number(value: Any, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     try:
-        return int(value.strip(), 0)
+        return whole_number(value.strip())
     except (ValueError, AttributeError):
         raise UsageError(f"{where}: {value!r}: expected a whole number such as 18 or 0x12") from None
 
@@ -101,16 +100,30 @@ def hex_bytes(value: Any, where: str) -> bytes:
         raise UsageError(f"{where}: {value!r}: expected bytes in hexadecimal such as 0102ff") from None
 
 
-def state_of(arch: arches.AnyArch, line: str) -> State:
-    """A line of `step -`; UsageError."""
+def once(pairs: Iterable[tuple[KeyT, ValueT]], where: str) -> dict[KeyT, ValueT]:
+    """The pairs as a mapping; UsageError for a name that comes twice: only one of the two could count."""
+    found: dict[KeyT, ValueT] = {}
+    for name, value in pairs:
+        if name in found:
+            shown = f"{name:#x}" if isinstance(name, int) else repr(name)
+            raise UsageError(f"{where}: {shown} is there twice: expected it once")
+        found[name] = value
+    return found
+
+
+def json_object(line: str) -> Any:
+    """What a line of JSON stands for; UsageError."""
     try:
-        given = json.loads(line)
+        return json.loads(line, parse_int=whole_number, object_pairs_hook=lambda pairs: once(pairs, "JSON"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"no JSON ({error}): expected an object with {', '.join(KEYS)}") from None
+
+
+def state_of(arch: arches.AnyArch, line: str) -> State:
+    """A line of `step -`; UsageError."""
+    given = json_object(line)
     if not isinstance(given, dict) or "word" not in given or set(given) - set(KEYS):
-        raise UsageError(
-            f"{line.strip()[:60]!r}: expected an object with word, and of {', '.join(KEYS[1:])} what is not 0"
-        )
+        raise UsageError(f"{line[:60]!r}: expected an object with word, and of {', '.join(KEYS[1:])} what is not 0")
     if not isinstance(given["word"], str):
         raise UsageError(f"word {given['word']!r}: expected a string such as '0x0000000d'")
     regs, mem = mapping(given, "regs"), mapping(given, "mem")
@@ -118,7 +131,7 @@ def state_of(arch: arches.AnyArch, line: str) -> State:
         arch.parse_word(given["word"]),
         number(given.get("at", DEFAULT_AT), "at"),
         {name: number(value, name) for name, value in regs.items()},
-        {number(addr, "mem"): hex_bytes(data, f"mem {addr}") for addr, data in mem.items()},
+        once(((number(addr, "mem"), hex_bytes(data, f"mem {addr}")) for addr, data in mem.items()), "mem"),
     )
 
 

@@ -97,9 +97,11 @@ class ElfFile:
     def load(cls, path: str | Path) -> ElfFile:
         """The file at a path; ImageError if it cannot be read or is no ELF."""
         try:
+            if not Path(path).is_file() and Path(path).exists():
+                raise ImageError(f"{path}: cannot be read: expected a regular file")
             return cls(Path(path).read_bytes(), str(path))
         except OSError as error:
-            raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+            raise ImageError(f"{path}: cannot be read: {error.strerror}; expected an ELF file") from error
 
     def error(self, text: str) -> ImageError:
         return ImageError(f"{self.name}: {text}")

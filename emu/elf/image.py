@@ -17,6 +17,9 @@ from emu.machine.memory import PAGE, Memory, Region
 LARGEST = 1 << 28
 """Bytes of memory that one image may ask for: no kernel is larger, and a damaged size usually is."""
 
+LONGEST_NAME = 512
+"""Characters of a name that similar ones are looked for: KSYM_NAME_LEN of Linux."""
+
 PF_X, PF_W = 1, 2
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 KINDS = {"STT_FUNC": "function", "STT_OBJECT": "object", "STT_NOTYPE": "label", "STT_GNU_IFUNC": "function"}
@@ -71,9 +74,9 @@ class Image:
         """ImageError if there is none of that name."""
         if name in self.symbols:
             return self.symbols[name]
-        near = difflib.get_close_matches(name, self.symbols, n=3)
-        hint = f": did you mean {', '.join(near)}?" if near else ""
-        raise ImageError(f"{self.name}: no symbol {name!r}{hint}")
+        near = difflib.get_close_matches(name, self.symbols, n=3) if len(name) < LONGEST_NAME else []
+        hint = f"did you mean {', '.join(near)}?" if near else f"expected one of its {len(self.symbols)} symbols"
+        raise ImageError(f"{self.name}: no symbol {name!r}: {hint}")
 
     def symbol_at(self, addr: int) -> tuple[Symbol, int] | None:
         """The function around an address and the offset in it; a label in text that no function covers else."""

@@ -65,7 +65,8 @@ class Replay:
     def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
         can_run = " or ".join(task.name for task in enabled)
         if self._position == len(self._schedule):
-            raise ScheduleError(f"the schedule ends after step {self._position}, but {can_run} can still run")
+            ends = f"the schedule ends after step {self._position}"
+            raise ScheduleError(f"{ends}, but {can_run} can still run; expected more steps")
         name = self._schedule[self._position]
         self._position += 1
         for task in enabled:

@@ -94,6 +94,7 @@ class Arch(Generic[PortT]):
     encodings: Callable[[], Iterable[bytes]] | None = None
     aliases: tuple[str, ...] = ()
     has_delay_slot: Callable[[bytes], bool] = _no_delay_slot
+    words_are_bytes: bool = False  # in memory order: several instructions, or pieces of one, can follow one another
     relative_extable: bool = True  # see emu.elf.extable
     relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.elf.module
     stand_ins: Mapping[str, bytes] = field(default_factory=dict)  # code for what kernels patch away in their modules

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from emu.bits import mask, sext
 from emu.errors import EncodeError, TableError
+from emu.foreign import whole_number
 from emu.isa.table_rows import Row
 
 _TOKEN = re.compile(r"[a-z]\w*|\s+|[^\sa-z]")
@@ -45,7 +46,7 @@ class OperandKind(Protocol):
 def parse_number(text: str, expected: str) -> int:
     """A decimal, hexadecimal (0x) or binary (0b) number; EncodeError otherwise."""
     try:
-        return int(text, 0)
+        return whole_number(text)
     except ValueError:
         raise EncodeError(f"{text!r}: expected {expected}") from None
 

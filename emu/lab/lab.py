@@ -56,7 +56,7 @@ class Lab:
         """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
         base = self.kernel.machine.address_of(name)
         if base is None:
-            raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}")
+            raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}; expected one of its symbols")
         self.kernel.watch(base + offset)
         return base + offset
 

@@ -16,6 +16,7 @@ from emu.elf.module import open_image
 from emu.errors import GuestError, UsageError
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.task import KernelCode, Task
+from emu.foreign import whole_number
 from emu.isa.arch import Arch
 from emu.kernel.guest import GUEST_LIMIT, run_to_halt
 from emu.kernel.kernel import Config, Event, Kernel
@@ -277,7 +278,7 @@ def address_of(image: Image, function: str) -> int:
 
 def _address(text: str) -> int:
     try:
-        return int(text, 16)
+        return whole_number(text, 16)
     except ValueError:
         raise UsageError(f"function {text!r}: expected a name, or an address such as 0x10000") from None
 

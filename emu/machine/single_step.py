@@ -19,7 +19,7 @@ from emu.isa.arch import Arch
 from emu.machine.cpu import Stop
 from emu.machine.machine import MakeCpu
 from emu.machine.memory import PAGE, Memory, Region
-from emu.verdict.opcode import check_whole
+from emu.verdict.opcode import check_one
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
@@ -78,7 +78,7 @@ class Stepper:
         instruction.
         """
         cpu = self._cpu
-        check_whole(self.arch, state.insn)
+        check_one(self.arch, state.insn)
         self._map(state)
         self._fill(state)
         before, memory = self._load(state.regs), self._written()
@@ -157,7 +157,7 @@ class Stepper:
     def _load(self, regs: Mapping[str, int]) -> tuple[int, ...]:
         """Set the given registers; the values of all of them then, read only if setting one may change another."""
         values, plain = list(self._clean_values), True
-        named = [(self._spelled(given), value) for given, value in regs.items()]
+        named = self._each_once(regs)
         named.sort(
             key=lambda item: item[0] != self.arch.registers.status
         )  # first: other registers' shapes depend on it
@@ -165,6 +165,15 @@ class Stepper:
             values[self._places[name]] = self._set(name, value)
             plain &= name in self._plain
         return tuple(values) if plain else self._read()
+
+    def _each_once(self, regs: Mapping[str, int]) -> list[tuple[str, int]]:
+        """Printed names and values; UsageError for two spellings of one register."""
+        seen: dict[str, str] = {}
+        for given in regs:
+            first = seen.setdefault(self._spelled(given), given)
+            if first != given:
+                raise UsageError(f"registers {first!r} and {given!r} are one: expected it once")
+        return [(name, regs[given]) for name, given in seen.items()]
 
     def _set(self, name: str, value: int) -> int:
         bits = self._width(name)

@@ -13,6 +13,7 @@ from typing import Any
 
 from emu.bits import mask
 from emu.errors import UsageError
+from emu.foreign import whole_number
 from emu.isa.arch import Arch
 from emu.verdict.opcode import check_whole
 
@@ -84,7 +85,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _number(text: str, name: str) -> int:
     try:
-        return int(text, 0)
+        return whole_number(text)
     except ValueError:
         raise UsageError(f"case: {name}={text}: expected a whole number such as 18 or 0x12") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,37 @@ def size_of(arch: Arch[Any], insn: bytes) -> int:
         return arch.insn_size(insn)
     except DecodeError:
         return len(insn)
+
+
+def one_after_the_other(arch: Arch[Any], code: bytes) -> Iterator[bytes]:
+    """The instructions that bytes consist of, to the last byte; DecodeError if the last one is cut off."""
+    longest = max(arch.insn_sizes)
+    while code:
+        size = size_of(arch, code)
+        if size > longest:
+            raise DecodeError(f"bytes {code.hex()}: expected an instruction, of at most {longest} bytes")
+        if size == len(code):
+            check_whole(arch, code)
+        yield code[:size]
+        code = code[size:]
+
+
+def is_whole(arch: Arch[Any], code: bytes) -> bool:
+    """Whether bytes end where an instruction does."""
+    try:
+        return all(one_after_the_other(arch, code))
+    except DecodeError:
+        return False
+
+
+def check_one(arch: Arch[Any], insn: bytes) -> None:
+    """DecodeError for anything but one whole instruction, or bytes that are none."""
+    first, *others = one_after_the_other(arch, insn)
+    if others:
+        left = b"".join(others).hex()
+        raise DecodeError(
+            f"word {arch.word(insn)}: bytes {left} are left over, expected one instruction such as {arch.word(first)}"
+        )
 
 
 def check_whole(arch: Arch[Any], insn: bytes) -> None:

@@ -15,7 +15,7 @@ Release = tuple[int, int]
 
 def parse_release(text: str) -> Release:
     """`6.1`, `v6.1`, `6.1.176` or `6.1.0-50-cloud-arm64`, as `uname -r` has it, as (6, 1); UsageError for others."""
-    match = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.\d+)*(?:[-+][\w.+~-]*)?", text.strip(), re.ASCII)
+    match = re.fullmatch(r"v?(\d{1,4})\.(\d{1,6})(?:\.\d{1,6})*(?:[-+][\w.+~-]*)?", text.strip(), re.ASCII)
     if match is None:
         raise UsageError(f"release {text!r}: expected a Linux release such as 6.1 or v6.18")
     return int(match[1]), int(match[2])

@@ -309,8 +309,8 @@ def test_no_command_and_an_unknown_one(refused):
         ("cpu0 *2", "schedule item 2 '*2': expected NAME or NAME*COUNT, such as cpu0*2"),
         ("cpu0*99999999", "schedule item 1 'cpu0*99999999': expected at most 1000000 steps in all"),
         ("cpu0 cpu7", "schedule step 2: cpu7 cannot run there; expected cpu0 or cpu1"),
-        ("cpu0 cpu1", "the schedule ends after step 2, but cpu0 or cpu1 can still run"),
-        ("", "the schedule ends after step 0, but cpu0 or cpu1 can still run"),
+        ("cpu0 cpu1", "the schedule ends after step 2, but cpu0 or cpu1 can still run; expected more steps"),
+        ("", "the schedule ends after step 0, but cpu0 or cpu1 can still run; expected more steps"),
     ],
 )
 def test_schedules(refused, schedule, said):
@@ -485,7 +485,7 @@ def firmware(tmp_path, monkeypatch):
 def test_missing_firmware(refused, firmware):
     (firmware / "arm64.elf").unlink()
     said = refused("explore", *RACE)
-    assert said == f"{firmware / 'arm64.elf'}: cannot be read: No such file or directory"
+    assert said == f"{firmware / 'arm64.elf'}: cannot be read: No such file or directory; expected an ELF file"
 
 
 def test_truncated_firmware(refused, firmware):

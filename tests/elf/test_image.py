@@ -107,7 +107,7 @@ def test_the_symbol_around_an_address(symbols, addr, expected):
 def test_an_unknown_symbol_is_named_with_its_neighbours():
     with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'mian': did you mean main\?$"):
         parse(Elf()).symbol("mian")
-    with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'qqq'$"):
+    with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'qqq': expected one of its \d+ symbols$"):
         parse(Elf()).symbol("qqq")
 
 
@@ -220,7 +220,7 @@ def test_wrong_class_and_byte_order():
 
 
 def test_a_file_that_is_not_there_or_a_folder(tmp_path):
-    for path, reason in ((tmp_path / "none.elf", "No such file"), (tmp_path, "Is a directory")):
+    for path, reason in ((tmp_path / "none.elf", "No such file"), (tmp_path, "expected a regular file")):
         with pytest.raises(ImageError, match=f"cannot be read: {reason}"):
             load_image(path)
 

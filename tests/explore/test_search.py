@@ -185,12 +185,12 @@ def test_every_witness_replays_to_its_outcome():
     [
         ("t0 t2 t1", "schedule step 2: t2 cannot run there; expected t0 or t1"),
         ("t0*3 t1", "schedule step 3: t0 cannot run there; expected t1"),
-        ("t0*2 t1", "the schedule ends after step 3, but t1 can still run"),
+        ("t0*2 t1", "the schedule ends after step 3, but t1 can still run; expected more steps"),
         (
             "t0*2 t1*2 t1",
             "schedule step 5: the execution is over; expected the schedule to end here, but it has 1 more",
         ),
-        ("", "the schedule ends after step 0, but t0 or t1 can still run"),
+        ("", "the schedule ends after step 0, but t0 or t1 can still run; expected more steps"),
     ],
 )
 def test_a_schedule_that_does_not_fit_says_where(schedule, message):

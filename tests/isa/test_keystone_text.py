@@ -43,6 +43,7 @@ def test_round_trip_through_capstone() -> None:
 
 WORDS = [
     (arm64, "0xd4200080", "800020d4", "0xd4200080"),
+    (arm64, "d4200080", "800020d4", "0xd4200080"),
     (mips, "0xd", "0d000000", "0x0000000d"),
     (riscv, "0x9002", "0290", "0x9002"),
     (riscv, "0x00100073", "73001000", "0x00100073"),
@@ -64,7 +65,6 @@ def test_words(isa, text: str, code: str, shown: str) -> None:
     ("isa", "text"),
     [
         (arm64, "0x100000000"),
-        (arm64, "d4200080"),
         (arm64, "0xgg"),
         (arm64, "0x"),
         (arm64, "-0x1"),
