@@ -10,7 +10,7 @@ from emu.errors import ScheduleError
 Schedule = tuple[str, ...]
 LONGEST = 1_000_000
 
-_ITEM = re.compile(r"([A-Za-z_][\w.-]*)(?:\*0*(\d{1,9}))?")
+_ITEM = re.compile(r"([A-Za-z_][\w.-]*)(?:\*0*(\d{1,1000}))?")
 
 
 def parse_schedule(text: str) -> Schedule:
