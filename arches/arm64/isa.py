@@ -33,6 +33,7 @@ __all__ = [
 ASSEMBLER = keystone_text.Assembler("ARM64", ("LITTLE_ENDIAN",))
 
 FP = tuple(f"v{n}" for n in range(32))
+FP_STATUS = {"fpcr": 32, "fpsr": 32}
 REGISTERS = RegisterFile(
     bits=64,
     gpr=tuple(f"x{n}" for n in range(31)),
@@ -44,7 +45,8 @@ REGISTERS = RegisterFile(
     link="x30",
     special=("sp",),
     flags=("n", "z", "c", "v"),
-    fp=FP,
+    fp=(*FP, *FP_STATUS),
+    widths=FP_STATUS,
 )
 
 # Exceptions by the number that the engine gives its interrupt hook.
@@ -76,7 +78,12 @@ SPEC = UnicornSpec(
     gpr=tuple(f"X{n}" for n in range(31)),
     pc="PC",
     interpret=interpret,
-    registers={"sp": "SP", "nzcv": "NZCV", **{name: f"Q{n}" for n, name in enumerate(FP)}},
+    registers={
+        "sp": "SP",
+        "nzcv": "NZCV",
+        **{name: f"Q{n}" for n, name in enumerate(FP)},
+        **{name: name.upper() for name in FP_STATUS},
+    },
     flags={"n": ("nzcv", 31), "z": ("nzcv", 30), "c": ("nzcv", 29), "v": ("nzcv", 28)},
     soft={"daif": 0},
     initial={"CPACR_EL1": 3 << 20},  # FPEN: FP and SIMD do not trap

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from arches.csky.isa import TABLE, assemble
-from arches.csky.registers import DATA_BASE, GPR, SP
+from arches.csky.registers import DATA_BASE, GPR, REGISTERS, RESET, SP, control_name
 from arches.csky.table import halfword_size
 from arches.csky.verdict import RULES
 from emu.bits import mask
@@ -45,6 +45,15 @@ def names_exception_state(insn: bytes) -> bool:
     return found.fields["bank"] == 0 and found.fields["cr"] in EXCEPTION_STATE
 
 
+def touches_unmodelled_state(insn: bytes) -> bool:
+    """mtcr to what is plain storage here and is not compared, and mfcr from what is not there at all."""
+    found = decoded(insn)
+    if found is None or found.name not in ("mfcr32", "mtcr32"):
+        return False
+    name = control_name(found.fields["cr"], found.fields["bank"])
+    return name not in RESET if found.name == "mfcr32" else name != REGISTERS.status
+
+
 def reads_itself(insn: bytes) -> bool:
     found = decoded(insn)
     return found is not None and found.fields.get("lit") == 0
@@ -78,6 +87,7 @@ EXAMPLES = Examples(
             names_exception_state,
             "the breakpoint's exception changes this control register, which is not modelled",
         ),
+        Limit("control register", touches_unmodelled_state, "what this control register does is not modelled"),
     ),
     steer=steer,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from arches.loongarch.isa import TABLE, assemble
+from arches.loongarch.semantics_system import CSR
 from arches.loongarch.verdict import RULES
 from emu.bits import field
 from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
@@ -42,10 +43,21 @@ def partner(insn: bytes) -> bytes:
     return b""
 
 
-def names_exception_state(insn: bytes) -> bool:
-    """csrrd, csrwr and csrxchg of what an exception overwrites or restores."""
+def csr_of(insn: bytes) -> int | None:
+    """The number of the control and status register that csrrd, csrwr or csrxchg accesses."""
     word = int.from_bytes(insn, "little")
-    return word >> 24 == CSR_ACCESS and field(word, 23, 10) in EXCEPTION_STATE
+    return field(word, 23, 10) if word >> 24 == CSR_ACCESS else None
+
+
+def names_exception_state(insn: bytes) -> bool:
+    """Accesses to what an exception overwrites or restores."""
+    return csr_of(insn) in EXCEPTION_STATE
+
+
+def touches_unmodelled_state(insn: bytes) -> bool:
+    """Accesses to registers that read 0 here and ignore writes."""
+    csr = csr_of(insn)
+    return csr is not None and csr not in CSR
 
 
 EXAMPLES = Examples(
@@ -59,5 +71,6 @@ EXAMPLES = Examples(
             names_exception_state,
             "the breakpoint's exception changes this CSR, which is not modelled but for PRMD.PIE",
         ),
+        Limit("CSR", touches_unmodelled_state, "this CSR is not modelled"),
     ),
 )

@@ -42,8 +42,9 @@ REGISTERS = RegisterFile(
     stack="x2",
     link="x1",
     zero=0,
-    fp=FP,
+    fp=(*FP, "fcsr"),
     fp_bits=64,
+    widths={"fcsr": 32},
     pointers={"x3": "__global_pointer$"},
 )
 
@@ -89,7 +90,7 @@ SPEC = UnicornSpec(
     gpr=tuple(f"X{n}" for n in range(32)),
     pc="PC",
     interpret=interpret,
-    registers={name: name.upper() for name in FP},
+    registers={name: name.upper() for name in (*FP, "fcsr")},
     soft={"sstatus": SSTATUS_SPIE | SSTATUS_SPP},
     initial={"MSTATUS": MSTATUS_FS},
     pc_alignment=2,

@@ -37,6 +37,9 @@ UD_MODRM = re.compile(rb"(?s)([\x26\x2e\x36\x3e\x64-\x67\xf2\xf3]*[\x40-\x4f]?\x
 """UD1 and UD0, of whose ModRM byte (SDM volume 2B, UD) Capstone 5 knows nothing; they are as long as IMUL, 0f af."""
 
 FP = tuple(f"xmm{n}" for n in range(16))
+X87 = {f"fp{n}": 80 for n in range(8)} | {"fpcw": 16, "fpsw": 16, "fptag": 16, "mxcsr": 32}
+"""The x87's registers by their places, not by their distance from the top of its stack, with the MMX ones in their
+significands; and the modes and exceptions of both kinds of floating point."""
 FLAGS = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "df": 10, "of": 11}
 REGISTERS = RegisterFile(
     bits=64,
@@ -48,7 +51,8 @@ REGISTERS = RegisterFile(
     stack="rsp",
     link=None,
     flags=tuple(FLAGS),
-    fp=FP,
+    fp=(*FP, *X87),
+    widths=X87,
 )
 
 EFLAGS_IF = 1 << 9
@@ -97,7 +101,7 @@ SPEC = UnicornSpec(
     gpr=tuple(name.upper() for name in REGISTERS.gpr),
     pc="RIP",
     interpret=interpret,
-    registers={"eflags": "EFLAGS", **{name: name.upper() for name in FP}},
+    registers={"eflags": "EFLAGS", **{name: name.upper() for name in (*FP, *X87)}},
     flags={name: ("eflags", bit) for name, bit in FLAGS.items()},
     initial={"EFLAGS": EFLAGS_IF | EFLAGS_FIXED},
     guard=GUARD,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -113,7 +113,8 @@ class Outcome:
 
 def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
     rows, tally = outcome.rows, outcome.tally
-    covered = [row.label for row in rows if tally.tried[row.label]]
+    covered = [row.label for row in rows if tally.covered(row.label)]
+    missing = [row.label for row in rows if not tally.covered(row.label)]
     arch = arches.load(setting[0])
     return {
         "schema": "trapline.transparent/1",
@@ -122,14 +123,22 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
         "encodings": tally.compared.total(),
         "rows": len(rows),
         "rows_covered": len(covered),
-        "rows_not_covered": [row.label for row in rows if row.label not in covered],
-        "rows_not_compared": [label for label in covered if not tally.compared[label] and not tally.refused[label]],
+        "rows_not_covered": missing,
+        "why_not_covered": {label: tally.why_not(label) for label in missing},
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
         "differences": [finding.json() for finding in outcome.findings],
         "deaths": [{"how": one.how, "case": one.case and format_case(one.case, arch)} for one in outcome.deaths],
-        "coverage": {label: coverage(label, tally) for label in covered},
+        "coverage": {row.label: coverage(row.label, tally) for row in rows if tally.tried[row.label]},
     }
+
+
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Rows by why they are not covered."""
+    found: dict[str, list[str]] = {}
+    for label, why in reasons.items():
+        found.setdefault(why, []).append(label)
+    return found
 
 
 def names_of(setting: Setting) -> dict[str, str]:
@@ -154,10 +163,8 @@ def show(setting: Setting, outcome: Outcome, options: argparse.Namespace) -> Non
     print(f"{said['arch']}, version {said['version']}, variant {said['variant']}")
     print(f"{said['encodings']} encodings compared, {said['refused']} refused by the kernel, seed {options.seed}")
     print(f"{said['rows_covered']} of {said['rows']} rows covered")
-    for label in said["rows_not_covered"]:
-        print(f"  not covered: {label}")
-    for label in said["rows_not_compared"]:
-        print(f"  skipped each time: {label}")
+    for why, labels in by_reason(said["why_not_covered"]).items():
+        print(f"  not covered ({why}): {', '.join(labels)}")
     for why, count in said["skipped"].items():
         print(f"  {count} skipped: {why}")
     for death in said["deaths"]:

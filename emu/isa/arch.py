@@ -21,8 +21,9 @@ class RegisterFile:
     `aliases` map other spellings (ABI names) to names in `gpr` or `special`. `special` are further
     registers that programs see (`hi`, `lo`, `sp` on ARM64) with `flags` the one-bit ones (`n`, `z`, `c`).
     `status` names the register whose saved image a trap frame carries (`pstate`, `sstatus`, `eflags`).
-    Widths are `bits` for gpr and special ones. `fp` are floating point and SIMD registers, of at most `fp_bits`; they
-    are in `get` and `set` of CPUs that have them, but not in `visible`.
+    Widths are `bits` for gpr and special ones. `fp` are floating point and SIMD registers, of at most `fp_bits`, with
+    those that hold their modes and exceptions, of `widths`; they are in `get` and `set` of CPUs that have them, but not
+    in `visible`.
     """
 
     bits: int
@@ -38,6 +39,7 @@ class RegisterFile:
     flags: tuple[str, ...] = ()
     fp: tuple[str, ...] = ()
     fp_bits: int = 128
+    widths: Mapping[str, int] = field(default_factory=dict)
     callee: str | None = None  # the register that holds a function's own address when it is called (MIPS o32)
     pointers: Mapping[str, str] = field(default_factory=dict)  # register to the symbol whose address it holds
 
@@ -50,6 +52,12 @@ class RegisterFile:
         if name in self.aliases:
             return self.aliases[name]
         raise UsageError(f"register {name!r}: expected one of {self.gpr[0]}..{self.gpr[-1]} or an ABI name")
+
+    def width(self, name: str) -> int:
+        """Bits of a register by its printed name."""
+        if name in self.flags:
+            return 1
+        return self.widths.get(name, self.fp_bits) if name in self.fp else self.bits
 
     @property
     def visible(self) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ class Stepper:
         return [(name, regs[given]) for name, given in seen.items()]
 
     def _set(self, name: str, value: int) -> int:
-        bits = self._width(name)
+        bits = self.arch.registers.width(name)
         if not -(1 << bits - 1) <= value <= mask(bits):
             raise UsageError(f"{name}={value}: expected {bits} bit{'s' if bits > 1 else ''}")
         self._cpu.set(name, value & mask(bits))
@@ -191,12 +191,6 @@ class Stepper:
                     return found
         self.arch.registers.canonical(text)  # raises, unless it is the pc
         raise UsageError(f"register {text!r}: expected a general, special or flag register; the pc is the address")
-
-    def _width(self, name: str) -> int:
-        file = self.arch.registers
-        if name in file.flags:
-            return 1
-        return file.fp_bits if name in file.fp else file.bits
 
     def _changed_registers(self, before: tuple[int, ...]) -> dict[str, int]:
         """The status word counts only where something changed in it that is not a flag."""

@@ -104,7 +104,7 @@ def _memory(text: str) -> dict[int, bytes]:
 def _register(name: str, text: str, arch: Arch[Any]) -> tuple[str, int]:
     file, value = arch.registers, _number(text, name)
     name = file.canonical(name)
-    bits = 1 if name in file.flags else file.fp_bits if name in file.fp else file.bits
+    bits = file.width(name)
     if name == "pc" or not -(1 << bits - 1) <= value <= mask(bits):
         raise UsageError(f"case: {name}={text}: expected a register other than the pc, and {bits} bits")
     return name, value & mask(bits)

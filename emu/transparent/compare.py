@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 from emu.bits import mask
-from emu.kernel.kprobes import ArchInsn
 from emu.transparent.bench import Bench, Result, Seen
 from emu.transparent.case import Case
 
@@ -44,16 +43,14 @@ class Comparison:
         self._status, self._irqs_enabled = file.status, bench.arch.port.irqs_enabled
         self._bits, self._buffer, self._then_at = file.bits, bench.layout.buffer, bench.layout.then_at
 
-    def first(self, case: Case, plain: Result, probed: Result, ainsn: ArchInsn) -> Difference | None:
-        """None if nothing differs."""
-        if ainsn.simulate is not None and plain.first.end is not None and plain.first.end == probed.first.end:
-            return None  # a routine that faults midway leaves registers behind that nobody will see
-        moved = None if ainsn.slot is None else ainsn.slot - case.at & mask(self._bits)
+    def first(self, case: Case, plain: Result, probed: Result, slot: int | None) -> Difference | None:
+        """None if nothing differs; where both end in the same exception, nothing but that is compared."""
+        if plain.first.end is not None and plain.first.end == probed.first.end:
+            return None
+        moved = None if slot is None else slot - case.at & mask(self._bits)
         found = self._seen(plain.first, probed.first, case.at, moved)
         if found is not None:
             return found
-        if plain.first.end is not None:
-            return None  # what the kernel does with an exception of the instruction's own is another matter
         found = _count("hits", probed.hits, 1) or _count("nmissed", probed.missed, 0)
         found = found or _count("post hits", probed.post_hits, 1)
         found = found or _count("preempt_count", probed.preempt_count, 0)

@@ -28,7 +28,9 @@ THEN = 0.4  # how often a second probed instruction follows
 HOPELESS = 12  # tries of a row of which none could be compared
 TRIES = 8  # for each encoding that is wanted
 
-UNDEFINED = "undefined: the CPU here knows no such instruction, and the kernel simulates it"
+UNKNOWN = "not executed: the CPU here knows no such instruction"
+SIMULATED_END = "not compared: what a simulation that faults leaves behind, nobody looks at"
+OWN_EXCEPTION = "not compared: an exception of its own in the slot, whose handling is not modelled"
 NO_LENGTH = "no length: the kernel would step what no disassembler takes for an instruction"
 UNSTABLE = "unstable: a difference that did not show again from the same state"
 LETHAL = "lethal: the engine did not survive it"
@@ -71,7 +73,7 @@ class Search:
                 break
             insn = row.make(rng)
             if insn is None:
-                tally.skipped[NO_ENCODING] += 1
+                tally.skip(row.label, NO_ENCODING)
                 break
             compared += self._encoding(row, insn, rng, tally)
         tally.compared[row.label] += compared
@@ -85,19 +87,19 @@ class Search:
         try:
             error = bench.open(case)
         except DecodeError:
-            tally.skipped[NO_LENGTH] += 1
+            tally.skip(label, NO_LENGTH)
             return False
         if error:
             tally.refused[label] += 1
             return False
-        compared = self._within_limits(insn, tally) and self._opened(label, case, rng, tally)
+        compared = self._within_limits(label, insn, tally) and self._opened(label, case, rng, tally)
         bench.close()
         return compared
 
-    def _within_limits(self, insn: bytes, tally: Tally) -> bool:
+    def _within_limits(self, label: str, insn: bytes, tally: Tally) -> bool:
         for limit in self.bench.examples.limits:
             if limit.applies(insn):
-                tally.skipped[f"{limit.name}: {limit.why}"] += 1
+                tally.skip(label, f"{limit.name}: {limit.why}")
                 return False
         return True
 
@@ -107,6 +109,8 @@ class Search:
         return partner if partner and self.bench.allows(partner) else b""
 
     def _opened(self, label: str, case: Case, rng: Random, tally: Tally) -> bool:
+        """Whether it was compared in at least one state."""
+        compared = False
         for number in range(STATES):
             canary = self.bench.examples.canary if not number and rng.random() < THEN else b""
             regs = self._states.registers(case.insn + case.following, case.at, rng)
@@ -114,11 +118,12 @@ class Search:
             state = replace(case, regs=regs, mem=mem, then=case.then or canary)
             found = self._difference(state)
             if isinstance(found, str):
-                tally.skipped[found] += 1
-                return False
+                tally.skip(label, found)
+                continue
+            compared = True
             if found is not None:
                 self._note(label, state, found, tally)
-        return True
+        return compared
 
     def _difference(self, case: Case) -> Difference | str | None:
         """With the case opened: the first difference, or why there can be none."""
@@ -130,15 +135,19 @@ class Search:
         self.about_to(case)
         plain = self.bench.in_place(case)
         probed = self.bench.under_probe(case)
-        ainsn, end = self.bench.probe.ainsn, plain.first.end
-        if ainsn.simulate is not None and end is not None and end.kind == TrapKind.ILLEGAL.value:
-            return UNDEFINED
-        found = self.compare.first(case, plain, probed, ainsn)
+        end = plain.first.end
+        if end is not None and end.kind == TrapKind.ILLEGAL.value:
+            return UNKNOWN
+        found = self.compare.first(case, plain, probed, self.bench.probe.ainsn.slot)
         if found is None:
-            return None
+            return None if end is None else self._without_end()
         if self._is_in_slot(plain.first.pc):
             return INTO_SLOT
         return OWN_TEXT if self._touches_itself(case) else found
+
+    def _without_end(self) -> str:
+        """Why the same exception in place and under the probe says nothing: its handler does not run here."""
+        return OWN_EXCEPTION if self.bench.probe.ainsn.simulate is None else SIMULATED_END
 
     def _is_in_slot(self, pc: int) -> bool:
         slot = self.bench.probe.ainsn.slot
@@ -182,7 +191,7 @@ class Search:
 
     def _note(self, label: str, case: Case, found: Difference, tally: Tally) -> None:
         if self._difference(case) != found:
-            tally.skipped[UNSTABLE] += 1
+            tally.skip(label, UNSTABLE)
             return
         decision = self.decision(case)
         size = len(case.insn) if len(self.bench.arch.insn_sizes) == 2 else 0

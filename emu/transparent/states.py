@@ -34,6 +34,7 @@ class States:
         zero = None if file.zero is None else file.gpr[file.zero]
         self._names = [name for name in (*file.gpr, *bench.examples.randomised) if name != zero]
         self._irqs_off = bench.reset_status ^ irq_bits(bench.arch, bench.reset_status)
+        self._fp = [name for name in file.fp if name not in file.widths]  # a mode is not just any number
         self._bits, self._bytes = file.bits, file.bits // 8
         rng = Random(MEMORIES)
         self._memories = [self._some_memory(rng) for _ in range(MEMORIES)]
@@ -51,7 +52,7 @@ class States:
         regs |= dict(zip(self._names, rng.choices(pool, k=len(self._names)), strict=True))
         regs |= {name: rng.getrandbits(1) for name in file.flags}
         if file.fp and rng.random() < FP_STATES:
-            regs |= {name: self._fp_value(rng) for name in rng.sample(file.fp, FP_REGISTERS)}
+            regs |= {name: self._fp_value(rng) for name in rng.sample(self._fp, FP_REGISTERS)}
         if rng.random() < IN_BUFFER:
             self._steer(insn, at, regs, rng)
         self._examples.steer(insn, regs, rng)

@@ -59,11 +59,26 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)  # (row, why it was skipped)
     groups: dict[Key, Group] = field(default_factory=dict)
     interrupted: bool = False
 
+    def skip(self, row: str, why: str) -> None:
+        """An encoding or a state of it that nothing can be said about."""
+        self.skipped[why] += 1
+        self.reasons[row, why] += 1
+
+    def covered(self, row: str) -> bool:
+        """Whether something is known of the row: an encoding was compared, or the kernel refuses them."""
+        return bool(self.compared[row] or self.refused[row])
+
+    def why_not(self, row: str) -> str:
+        """Why a row is not covered: the commonest reason."""
+        found = [(count, why) for (label, why), count in self.reasons.items() if label == row]
+        return max(found)[1] if found else "not tried"
+
     def add(self, other: Tally) -> None:
-        for name in ("compared", "refused", "tried", "skipped"):
+        for name in ("compared", "refused", "tried", "skipped", "reasons"):
             getattr(self, name).update(getattr(other, name))
         for key, group in other.groups.items():
             if key in self.groups:

@@ -11,7 +11,7 @@ from emu.transparent.processes import Pool
 
 PCADDU18I = "word=0x1fffffe4 at=0x9000000000213000"
 TOP = {"schema", "arch", "version", "variant", "encodings", "rows", "rows_covered", "rows_not_covered", "refused"}
-TOP |= {"skipped", "differences", "coverage", "complete", "deaths", "rows_not_compared"}
+TOP |= {"skipped", "differences", "coverage", "complete", "deaths", "why_not_covered"}
 DIFFERENCE = {"word", "text", "rules", "action", "kind", "difference", "why", "case", "count", "rows"}
 
 
@@ -54,9 +54,11 @@ def test_rows_of_which_nothing_could_be_compared_are_named(found, transparent):
     """The CPU here has no coprocessor 2; what is refused need not run."""
     rows = ("--row", "classes.decode:bc2", "--row", "kprobes.rules:ll", "--row", "classes.decode:lui")
     said = found("mips", *rows, "--count", "9")
-    assert (said["rows_covered"], said["rows_not_compared"]) == (3, ["classes.decode:bc2"])
+    why = "not fitted: the engine has no coprocessor 2, and the DSP is off"
+    assert (said["rows_covered"], said["rows_not_covered"]) == (2, ["classes.decode:bc2"])
+    assert said["why_not_covered"] == {"classes.decode:bc2": why}
     _, out = transparent("mips", *rows, "--count", "9")
-    assert "\n  skipped each time: classes.decode:bc2\n" in out
+    assert f"\n  not covered ({why}): classes.decode:bc2\n" in out
 
 
 def test_the_reported_case_shows_it_again(found):

@@ -41,6 +41,7 @@ from emu.machine.unicorn.spec import EngineStop, UnicornSpec
 
 UNTIL = 0x7FFFFFFFFFF1  # odd, in no region; MIPS needs it to be in the lower half of the address space
 UNTIL_32 = 0x7FFFFFF1
+EXTENDED = 80  # bits: the library wants significand and exponent of such a register apart
 SHARED = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
 TEXT = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
 HOOKS = Uc.hook_add.__code__.co_filename  # the library calls them from here
@@ -217,7 +218,8 @@ class UnicornCpu:
         return self._read_wide(name)
 
     def _read_wide(self, name: str) -> int:
-        return int(self._engine.reg_read(self._wide_id(name)))
+        value = self._engine.reg_read(self._wide_id(name))
+        return value[0] | value[1] << 64 if isinstance(value, tuple) else int(value)
 
     def set(self, name: str, value: int) -> None:
         name = self._spec.file.canonical(name)
@@ -248,8 +250,9 @@ class UnicornCpu:
             self._engine.reg_write(number, wanted)
 
     def _set_wide(self, name: str, value: int) -> None:
+        given = (value & mask(64), value >> 64) if self._spec.file.width(name) == EXTENDED else value
         try:
-            self._engine.reg_write(self._wide_id(name), value)
+            self._engine.reg_write(self._wide_id(name), given)
         except UcError:  # an exception: MIPS has one in FCSR as soon as a cause and its enable bit are set
             raise UsageError(f"{name}={value:#x}: expected a value that is no exception by itself") from None
 

@@ -580,7 +580,7 @@ def test_view_of_what_is_not_text(program: Program, addr: int, size: int) -> Non
 
 def names_of(program: Program) -> list[str]:
     registers = program.make_cpu(0, machine())._spec.file
-    return [*registers.visible, registers.status, *registers.fp]
+    return [*registers.visible, registers.status, *(name for name in registers.fp if name not in registers.widths)]
 
 
 def test_every_register_keeps_what_it_is_given(program: Program) -> None:
@@ -597,6 +597,22 @@ def test_every_register_keeps_what_it_is_given(program: Program) -> None:
     if zero is not None:
         values[cpu._spec.file.gpr[zero]] = 0
     assert {name: cpu.get(name) for name in values} == values
+
+
+FP_MODES = {
+    "arm64": {"fpcr": 1 << 24, "fpsr": 0x1F},  # FZ; all cumulative exceptions but IDC
+    "riscv": {"fcsr": 0x61},  # round up, inexact
+    "x86": {"mxcsr": 0x1FA0, "fpcw": 0x27F, "fpsw": 0x3800, "fp7": 0x3FFF_8000_0000_0000_0000},
+}
+
+
+def test_modes_of_floating_point_keep_what_they_are_given(program: Program) -> None:
+    cpu, _ = boot(program, b"")
+    values = FP_MODES.get(program.name, {})
+    for name, value in values.items():
+        cpu.set(name, value)
+    assert {name: cpu.get(name) for name in values} == values
+    assert cpu.reader(tuple(values))() == tuple(values.values())
 
 
 def test_width_of_registers(program: Program) -> None:
