@@ -8,7 +8,7 @@ from functools import cache
 
 from emu.errors import UsageError
 from emu.isa.arch import Arch
-from emu.kernel.port import Port
+from emu.kernel.state import Port
 from emu.transparent.examples import Examples
 
 AnyArch = Arch[Port]

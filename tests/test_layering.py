@@ -74,6 +74,50 @@ def test_each_layer_imports_only_what_stands_before_it(path):
     assert upward <= STILL_UPWARD
 
 
+def imported_modules(path, modules):
+    """The files of emu that a file imports, wherever in it that is written."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            yield from names or {node.module} & modules
+
+
+def a_circle(arrows):
+    """Files that import one another in a loop; () if there are none."""
+    while leaves := {name for name, used in arrows.items() if not used & arrows.keys()}:
+        arrows = {name: used for name, used in arrows.items() if name not in leaves}
+    return sorted(arrows)
+
+
+def test_no_files_of_emu_import_each_other_in_a_circle():
+    files = {module_of(path): path for path in sources("emu")}
+    arrows = {name: set(imported_modules(path, files.keys())) for name, path in files.items()}
+    assert a_circle(arrows) == []
+    assert "emu.kernel.text" in arrows["emu.kernel.slots"]  # also one imported as `from emu.kernel import text`
+
+
+def test_a_circle_is_found():
+    assert a_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+    assert a_circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("path", sources("emu"), ids=str)
+def test_no_import_is_hidden_from_the_interpreter(path):
+    """`if TYPE_CHECKING:` is how a circle of types stays importable."""
+    assert "TYPE_CHECKING" not in path.read_text()
+
+
+STRUCTS = {"emu.kernel.locks", "emu.kernel.outcome", "emu.kernel.probe", "emu.kernel.state"}
+
+
+def test_structs_of_the_kernel_know_nothing_of_the_code_that_works_on_them():
+    files = {module_of(path): path for path in sources("emu/kernel")}
+    for name in STRUCTS & files.keys():
+        assert set(imported_modules(files[name], files.keys())) <= STRUCTS - {name}
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_one_file_imports_each_library(library):
     files = [

@@ -10,8 +10,8 @@ from arches.arm64.relocations import RELOCATIONS
 from arches.arm64.simulate import ACTIONS, FIXED
 from arches.arm64.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
-from emu.kernel.percpu import KprobeStatus
-from emu.kernel.port import Port, Variant
+from emu.kernel.probe import KprobeStatus
+from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 
 MAINLINE = Variant(

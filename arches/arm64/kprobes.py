@@ -7,10 +7,10 @@ masked throughout.
 from __future__ import annotations
 
 from arches.arm64.breaks import BUG_BRK_IMM, KPROBE_BREAK, KPROBES_BRK_IMM, KPROBES_BRK_SS_IMM, STEP_BREAK
-from emu.kernel.kprobes import Kprobe, get_kprobe
-from emu.kernel.percpu import Percpu
-from emu.kernel.port import StepOps
+from emu.kernel.kprobes import get_kprobe
+from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone, claim
+from emu.kernel.state import Percpu, StepOps
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind

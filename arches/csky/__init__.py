@@ -10,8 +10,8 @@ from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import ACTIONS, FIXED
 from arches.csky.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
-from emu.kernel.percpu import KprobeStatus
-from emu.kernel.port import Port, Variant
+from emu.kernel.probe import KprobeStatus
+from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 
 MAINLINE = Variant(
@@ -51,6 +51,7 @@ ARCH = Arch(
     memory_operands=memory_operands,
     relocations=RELOCATIONS,
     port=Port(
+        new_kcb=kprobes.CskyCtlblk,
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=4,

@@ -6,14 +6,18 @@ which traps after one instruction, not by a second breakpoint. Known defects are
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from arches.csky.registers import PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
 from emu.explore.ops import load
-from emu.kernel.kprobes import Kprobe, get_kprobe
+from emu.kernel import kallsyms, text
+from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
-from emu.kernel.percpu import Percpu
-from emu.kernel.port import StepOps
+from emu.kernel.probe import Kprobe, KprobeCtlblk
 from emu.kernel.recheck import breakpoint_is_gone, claim
+from emu.kernel.state import Percpu, StepOps
 from emu.kernel.state_machine import kprobe_hit, post_kprobe_handler
+from emu.kernel.trace import log
 from emu.kernel.traps import die
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
@@ -22,6 +26,19 @@ USR_BKPT = (0x1464).to_bytes(2, "little")
 """An unallocated 16-bit opcode (asm/ptrace.h), so no table has it; shared by kprobes, uprobes and gdbserver."""
 
 FIXED = "fixed"  # option of a variant: with the defects of the step and of do_trap_illinsn mended
+
+
+@dataclass
+class CskyCtlblk(KprobeCtlblk):
+    """`match_addr` is ss_ctx's: where the trace trap of the step must arrive; None while no step is under way."""
+
+    match_addr: int | None = None
+
+
+def ctlblk(cpu: Percpu) -> CskyCtlblk:
+    kcb = cpu.kprobe_ctlblk
+    assert isinstance(kcb, CskyCtlblk)
+    return kcb
 
 
 async def trap_c(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
@@ -39,8 +56,8 @@ async def do_trap_illinsn(cpu: Percpu, regs: PtRegs) -> None:
     kernel, addr = cpu.kernel, regs.pc
     if await kprobe_breakpoint_handler(cpu, regs) or notify_die("uprobe_breakpoint", cpu, regs):
         return
-    await load(kernel.text_name(addr))
-    is_bkpt = kernel.text.read(addr, 2) == USR_BKPT
+    await load(kallsyms.text_name(kernel, addr))
+    is_bkpt = text.read(kernel, addr, 2) == USR_BKPT
     if is_bkpt == (FIXED in kernel.variant.options):
         claim(cpu, "SIGTRAP to current: return")  # the CPU fetches the same address again
         return
@@ -65,10 +82,10 @@ async def do_trap_bkpt(cpu: Percpu, regs: PtRegs) -> None:
 
 async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
     """Accepted where the step must end, whoever is current."""
-    kcb, p = cpu.kprobe_ctlblk, cpu.current_kprobe
+    kcb, p = ctlblk(cpu), cpu.current_kprobe
     if kcb.match_addr is None or kcb.match_addr != regs.pc:
         return False
-    cpu.kernel.log(cpu, "single step done")
+    log(cpu, "single step done")
     kcb.match_addr = None
     restore_psr(cpu, regs)
     if p is not None:
@@ -79,7 +96,7 @@ async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
 def prepare_singlestep(cpu: Percpu, regs: PtRegs, p: Kprobe) -> None:
     """kprobes_save_local_irqflag and set_ss_context: the whole PSR is saved, IE cleared, and trace mode set."""
     assert p.ainsn.slot is not None
-    kcb = cpu.kprobe_ctlblk
+    kcb = ctlblk(cpu)
     kcb.saved_status, kcb.match_addr = regs.status, p.ainsn.slot + p.ainsn.length
     regs.status = regs.status & ~(PSR_IE | PSR_TM) | PSR_TM_STEP
     regs.pc = p.ainsn.slot

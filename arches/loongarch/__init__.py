@@ -11,8 +11,8 @@ from arches.loongarch.relocations import RELOCATIONS
 from arches.loongarch.simulate import ACTIONS, FIXED
 from arches.loongarch.verdict import RULES, decide, decide_fixed
 from emu.isa.arch import Arch
-from emu.kernel.percpu import KprobeStatus
-from emu.kernel.port import Port, Variant
+from emu.kernel.probe import KprobeStatus
+from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 
 MAINLINE = Variant(

@@ -9,12 +9,14 @@ from __future__ import annotations
 from arches.loongarch.breaks import BRK_BUG, BRK_KPROBE_BP, BRK_KPROBE_SSTEPBP, CODE, KPROBE_BREAK, STEP_BREAK
 from arches.loongarch.isa import PRMD_PIE
 from emu.explore.ops import load, own
-from emu.kernel.kprobes import Kprobe, get_kprobe
+from emu.kernel import kallsyms, text
+from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
-from emu.kernel.percpu import Percpu
-from emu.kernel.port import StepOps
+from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone
+from emu.kernel.state import Percpu, StepOps
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
+from emu.kernel.trace import log
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
@@ -28,9 +30,9 @@ async def do_bp(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
     if trap.kind is not TrapKind.BREAK:
         die(cpu, regs, f"unexpected exception: {trap.kind.value}")
     cpu.irqs_enabled = UNCONDITIONAL_STI in cpu.kernel.variant.options or irqs_enabled(regs.status)
-    await load(cpu.kernel.text_name(regs.pc))  # the word may be another one by now
-    code = int.from_bytes(cpu.kernel.text.read(regs.pc, 4), "little") & CODE
-    cpu.kernel.log(cpu, f"do_bp: code {code}")
+    await load(kallsyms.text_name(cpu.kernel, regs.pc))  # the word may be another one by now
+    code = int.from_bytes(text.read(cpu.kernel, regs.pc, 4), "little") & CODE
+    log(cpu, f"do_bp: code {code}")
     if not await dispatch(cpu, regs, code):
         die(cpu, regs, "Break instruction in kernel code")
     cpu.irqs_enabled = False

@@ -10,7 +10,7 @@ from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import ACTIONS
 from arches.mips.verdict import RULES, decide, decide_fixed, has_delay_slot
 from emu.isa.arch import Arch
-from emu.kernel.port import Port, Variant
+from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 
 MAINLINE = Variant(
@@ -50,6 +50,7 @@ ARCH = Arch(
     relocations=RELOCATIONS,
     stand_ins=STAND_INS,
     port=Port(
+        new_kcb=kprobes.MipsCtlblk,
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=8,

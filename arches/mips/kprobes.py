@@ -6,23 +6,59 @@ Known defects are kept (the option `fixed` removes them): see `finish_skipped` a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
 from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
 from arches.mips.verdict import has_delay_slot, is_cop1_operation
 from emu.blame import call
 from emu.explore.ops import own
-from emu.kernel.kprobes import Kprobe, get_kprobe, kprobes_inc_nmissed_count
-from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
+from emu.kernel import text
+from emu.kernel.kprobes import get_kprobe, kprobes_inc_nmissed_count
+from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone
+from emu.kernel.state import Percpu
+from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
 
 ST0_IE = 1
 FIXED = "fixed"  # option of a variant: with the defects of the step mended
 
 
+@dataclass
+class MipsPrevKprobe(PrevKprobe):
+    saved_status: int
+    saved_epc: int
+
+
+@dataclass
+class MipsCtlblk(KprobeCtlblk):
+    """`saved_epc` is where the breakpoint was, `target_epc` where a probed branch goes, `skip_delayslot` a flag."""
+
+    prev_kprobe: MipsPrevKprobe | None = None
+    saved_epc: int = 0
+    target_epc: int | None = None
+    skip_delayslot: bool = False
+
+    def save_previous(self, current: Kprobe | None) -> None:
+        self.prev_kprobe = MipsPrevKprobe(current, self.status, self.saved_status, self.saved_epc)
+
+    def restore_previous(self) -> Kprobe | None:
+        before = self.prev_kprobe
+        assert before is not None
+        self.saved_status, self.saved_epc = before.saved_status, before.saved_epc
+        return super().restore_previous()
+
+
+def ctlblk(cpu: Percpu) -> MipsCtlblk:
+    kcb = cpu.kprobe_ctlblk
+    assert isinstance(kcb, MipsCtlblk)
+    return kcb
+
+
 async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     """The break of a kprobe. Preemption stays disabled from here until the step is done."""
-    addr, kcb = regs.pc, cpu.kprobe_ctlblk
+    addr, kcb = regs.pc, ctlblk(cpu)
     await own("preempt_disable")  # until here another thread may be scheduled, the stopper for one
     cpu.preempt_count += 1
     p = await get_kprobe(cpu.kernel, addr)  # another CPU may have unregistered it since the trap
@@ -35,7 +71,7 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     set_current_kprobe(p, regs, cpu)
     kcb.status = KprobeStatus.HIT_ACTIVE
     cpu.kernel.note("hit")
-    cpu.kernel.log(cpu, "kprobe hit: pre_handler")
+    log(cpu, "kprobe hit: pre_handler")
     if p.pre_handler is not None and await call(p.pre_handler, p, regs):
         cpu.current_kprobe = None
         cpu.skips += 1
@@ -51,36 +87,29 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
 
 def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     """Another probe was hit while one is running: at any depth, with one place to save the previous one."""
-    kcb = cpu.kprobe_ctlblk
-    if kcb.status is KprobeStatus.HIT_SS and cpu.kernel.text.read(p.ainsn.slot or 0, 4) == KPROBE_BREAK:
+    kcb = ctlblk(cpu)
+    if kcb.status is KprobeStatus.HIT_SS and text.read(cpu.kernel, p.ainsn.slot or 0, 4) == KPROBE_BREAK:
         regs.status = regs.status & ~ST0_IE | kcb.saved_status
         cpu.preempt_count -= 1
         return False
-    kcb.prev_kprobe = PrevKprobe(cpu.current_kprobe, kcb.status, kcb.saved_status, kcb.saved_epc)
+    kcb.save_previous(cpu.current_kprobe)
     set_current_kprobe(p, regs, cpu)
     kprobes_inc_nmissed_count(p)
     cpu.kernel.note("missed")
-    cpu.kernel.log(cpu, "kprobe re-entered: nmissed")
+    log(cpu, "kprobe re-entered: nmissed")
     prepare_singlestep(p, regs, cpu)
     kcb.status = KprobeStatus.REENTER
     if kcb.skip_delayslot:
         resume_execution(p, regs, cpu)
-        restore_previous_kprobe(cpu)
+        cpu.current_kprobe = kcb.restore_previous()
         cpu.preempt_count -= 1
     return True
 
 
 def set_current_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
-    kcb = cpu.kprobe_ctlblk
+    kcb = ctlblk(cpu)
     cpu.current_kprobe = p
     kcb.saved_status, kcb.saved_epc = regs.status & ST0_IE, regs.pc
-
-
-def restore_previous_kprobe(cpu: Percpu) -> None:
-    kcb, before = cpu.kprobe_ctlblk, cpu.kprobe_ctlblk.prev_kprobe
-    assert before is not None
-    cpu.current_kprobe, kcb.status = before.kp, before.status
-    kcb.saved_status, kcb.saved_epc = before.saved_status, before.saved_epc
 
 
 def prepare_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
@@ -90,7 +119,7 @@ def prepare_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     if is_branch(p, cpu.kernel.variant.options):
         evaluate_branch(p, regs, cpu)
     elif FIXED in cpu.kernel.variant.options:
-        cpu.kprobe_ctlblk.skip_delayslot = False  # in Linux a branch's flag leaks to the next probe on this CPU
+        ctlblk(cpu).skip_delayslot = False  # in Linux a branch's flag leaks to the next probe on this CPU
     regs.pc = p.ainsn.slot
 
 
@@ -102,13 +131,13 @@ def is_branch(p: Kprobe, options: frozenset[str]) -> bool:
 
 def evaluate_branch(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     """Where the branch goes, and whether the delay slot is skipped: a nop's, or, wrongly, a taken likely branch's."""
-    kcb, fixed = cpu.kprobe_ctlblk, FIXED in cpu.kernel.variant.options
+    kcb, fixed = ctlblk(cpu), FIXED in cpu.kernel.variant.options
     evaluate = compute_return_epc_fixed if fixed else compute_return_epc_for_insn
     branch = evaluate(regs, int.from_bytes(p.opcode, "little"), p.where)
-    in_delay_slot = cpu.kernel.text.read(p.ainsn.slot or 0, 4)
+    in_delay_slot = text.read(cpu.kernel, p.ainsn.slot or 0, 4)
     kcb.skip_delayslot = in_delay_slot == bytes(4) or (branch.annulled if fixed else branch.likely_taken)
     kcb.target_epc = branch.target
-    cpu.kernel.log(cpu, "branch evaluated" + (", delay slot skipped" if kcb.skip_delayslot else ""))
+    log(cpu, "branch evaluated" + (", delay slot skipped" if kcb.skip_delayslot else ""))
 
 
 async def finish_skipped(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
@@ -125,24 +154,24 @@ async def finish_skipped(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
 
 
 def resume_execution(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
-    kcb = cpu.kprobe_ctlblk
+    kcb = ctlblk(cpu)
     target = kcb.target_epc if is_branch(p, cpu.kernel.variant.options) else kcb.saved_epc + 4
     regs.pc = target if target is not None else kcb.saved_epc
 
 
 async def post_kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     """The break behind the copy. The post_handler runs before EPC is put right, so it sees an address in the slot."""
-    p, kcb = cpu.current_kprobe, cpu.kprobe_ctlblk
+    p, kcb = cpu.current_kprobe, ctlblk(cpu)
     if p is None:
         return False
-    cpu.kernel.log(cpu, "single step done")
+    log(cpu, "single step done")
     if kcb.status is not KprobeStatus.REENTER and p.post_handler is not None:
         kcb.status = KprobeStatus.HIT_SSDONE
         await call(p.post_handler, p, regs, 0)
     resume_execution(p, regs, cpu)
     regs.status |= kcb.saved_status
     if kcb.status is KprobeStatus.REENTER:
-        restore_previous_kprobe(cpu)
+        cpu.current_kprobe = kcb.restore_previous()
     else:
         cpu.current_kprobe = None
     cpu.preempt_count -= 1

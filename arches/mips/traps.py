@@ -10,8 +10,10 @@ from __future__ import annotations
 from arches.mips.breaks import BRK_BUG, BRK_KPROBE_BP, BRK_KPROBE_SSTEPBP, bcode
 from arches.mips.kprobes import kprobe_handler, post_kprobe_handler
 from emu.explore.ops import load
+from emu.kernel import kallsyms, text
 from emu.kernel.notifier import notify_die
-from emu.kernel.percpu import Percpu
+from emu.kernel.state import Percpu
+from emu.kernel.trace import log
 from emu.kernel.traps import die
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
@@ -23,9 +25,9 @@ async def do_bp(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
         die(cpu, regs, f"unexpected exception: {trap.kind.value}")
     cpu.irqs_enabled = True
     addr = regs.pc + 4 if trap.delay_slot else regs.pc
-    await load(cpu.kernel.text_name(addr))  # the word may be another one by now
-    code = bcode(int.from_bytes(cpu.kernel.text.read(addr, 4), "little"))
-    cpu.kernel.log(cpu, f"do_bp: code {code}")
+    await load(kallsyms.text_name(cpu.kernel, addr))  # the word may be another one by now
+    code = bcode(int.from_bytes(text.read(cpu.kernel, addr, 4), "little"))
+    log(cpu, f"do_bp: code {code}")
     if not await claimed(cpu, regs, code):
         do_trap_or_bp(cpu, regs, code)
     cpu.irqs_enabled = False

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from arches.riscv.breaks import C_EBREAK, EBREAK
 from emu.explore.ops import load
-from emu.kernel.kprobes import Kprobe, get_kprobe
+from emu.kernel import kallsyms, text
+from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
-from emu.kernel.percpu import Percpu
-from emu.kernel.port import StepOps
+from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone
+from emu.kernel.state import Percpu, StepOps
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
@@ -42,10 +43,10 @@ async def kprobe_breakpoint_handler(cpu: Percpu, regs: PtRegs) -> bool:
 
 async def is_warning(cpu: Percpu, regs: PtRegs) -> bool:
     """report_bug: memory must hold an ebreak and the bug table the address; the width is the one found in memory."""
-    await load(cpu.kernel.text_name(regs.pc))  # the breakpoint may have been removed by now
-    if cpu.kernel.text.read(regs.pc, 2) == C_EBREAK:
+    await load(kallsyms.text_name(cpu.kernel, regs.pc))  # the breakpoint may have been removed by now
+    if text.read(cpu.kernel, regs.pc, 2) == C_EBREAK:
         return report_bug(cpu, regs, 2)
-    return cpu.kernel.text.read(regs.pc, 4) == EBREAK and report_bug(cpu, regs, 4)
+    return text.read(cpu.kernel, regs.pc, 4) == EBREAK and report_bug(cpu, regs, 4)
 
 
 def prepare_singlestep(cpu: Percpu, regs: PtRegs, p: Kprobe) -> None:

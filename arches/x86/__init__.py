@@ -12,8 +12,8 @@ from arches.x86.opcodes import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
 from arches.x86.verdict import SLOT_SIZE, decide, decide_fixed
 from emu.isa.arch import Arch
-from emu.kernel.percpu import KprobeStatus
-from emu.kernel.port import Port, Variant
+from emu.kernel.probe import KprobeStatus
+from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 
 MAINLINE = Variant(
@@ -72,6 +72,7 @@ ARCH = Arch(
     relocations=RELOCATIONS,
     stand_ins=STAND_INS,
     port=Port(
+        new_kcb=kprobes.X86Ctlblk,
         make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=SLOT_SIZE,

@@ -7,20 +7,43 @@ int3 and what changes IP or IF is emulated; the option `trap-flag` is the kernel
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from arches.x86.breaks import INT3
 from arches.x86.copy import SlotError, build_slot, resume_execution, resume_singlestep, saved_flags
 from arches.x86.emulate import IF, TF
 from arches.x86.opcodes import decode_fields
 from arches.x86.verdict import SLOT_SIZE
 from emu.isa.capstone_text import X86Insn
-from emu.kernel.kprobes import Kprobe, get_kprobe
-from emu.kernel.percpu import KprobeStatus, Percpu
-from emu.kernel.port import StepOps
+from emu.kernel.kprobes import get_kprobe
+from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone
+from emu.kernel.state import Percpu, StepOps
 from emu.kernel.state_machine import kprobe_hit, post_kprobe_handler, stepping
+from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
 
 TRAP_FLAG = "trap-flag"  # option of a variant: copies are stepped by TF, as before 5.13
+
+
+@dataclass
+class X86PrevKprobe(PrevKprobe):
+    saved_status: int
+
+
+@dataclass
+class X86Ctlblk(KprobeCtlblk):
+    """Only here are the flags part of what is saved of an interrupted probe (prev_kprobe in each asm/kprobes.h)."""
+
+    prev_kprobe: X86PrevKprobe | None = None
+
+    def save_previous(self, current: Kprobe | None) -> None:
+        self.prev_kprobe = X86PrevKprobe(current, self.status, self.saved_status)
+
+    def restore_previous(self) -> Kprobe | None:
+        assert self.prev_kprobe is not None
+        self.saved_status = self.prev_kprobe.saved_status
+        return super().restore_previous()
 
 
 async def kprobe_int3_handler(cpu: Percpu, regs: PtRegs) -> bool:
@@ -47,7 +70,7 @@ async def step_ended(cpu: Percpu, regs: PtRegs) -> bool:
         return False
     if not p.ainsn.slot < regs.pc < p.ainsn.slot + SLOT_SIZE:
         return False
-    cpu.kernel.log(cpu, "single step done")
+    log(cpu, "single step done")
     resume_singlestep(regs, p.where, p.ainsn.slot, cpu.kprobe_ctlblk.saved_status)
     await post_kprobe_handler(p, regs, cpu)
     return True
@@ -58,7 +81,7 @@ async def kprobe_debug_handler(cpu: Percpu, regs: PtRegs) -> bool:
     p = cpu.current_kprobe
     if p is None or TRAP_FLAG not in cpu.kernel.variant.options or p.ainsn.slot is None:
         return False
-    cpu.kernel.log(cpu, "single step done")
+    log(cpu, "single step done")
     insn, before = decoded(p), cpu.kprobe_ctlblk.saved_status
     resume_execution(regs, insn, p.ainsn.slot, before)
     regs.status |= saved_flags(before, insn)
@@ -97,7 +120,7 @@ def done(cpu: Percpu) -> None:
     """Preemption is not counted here: IF is clear."""
 
 
-STEP = StepOps(prepare_singlestep, nothing, done, boosts=boosts, saves_status=True)
+STEP = StepOps(prepare_singlestep, nothing, done, boosts=boosts)
 
 
 def irqs_enabled(eflags: int) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from arches.x86.breaks import INT3
 from arches.x86.emulate import TF
 from arches.x86.kprobes import kprobe_debug_handler, kprobe_int3_handler
+from emu.kernel import kallsyms
 from emu.kernel.notifier import notify_die
-from emu.kernel.percpu import Percpu
+from emu.kernel.state import Percpu
 from emu.kernel.text_poke import poke_int3_handler
+from emu.kernel.trace import log
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
@@ -40,7 +42,7 @@ async def exc_debug(cpu: Percpu, regs: PtRegs) -> None:
     """A step that nobody asked for is a warning in kernel mode, and is turned off."""
     if await kprobe_debug_handler(cpu, regs) or notify_die("DIE_DEBUG", cpu, regs):
         return
-    cpu.kernel.log(cpu, f"WARNING: unexpected #DB at {cpu.kernel.at(regs.pc)}")
+    log(cpu, f"WARNING: unexpected #DB at {kallsyms.at(cpu.kernel, regs.pc)}")
     regs.status &= ~TF
 
 

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import arches
 from emu.errors import UsageError
 from emu.foreign import one_line, whole_number
-from emu.kernel.kernel import PREEMPT, VIEWS
 from emu.kernel.patching import POLICIES
+from emu.kernel.state import PREEMPT, VIEWS
 from emu.lab.cells import Settings
 from emu.scenarios.registry import find_scenario
 

@@ -10,7 +10,7 @@ from emu.cli.status import say_interrupted
 from emu.explore.execution import Replay
 from emu.explore.schedule import format_schedule
 from emu.explore.search import Report
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 from emu.lab.cells import Cell, expectation, explore_cell, run_once
 from emu.report.as_json import cell_json
 from emu.report.cells import cell_text

@@ -8,7 +8,7 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 from emu.report.text import print_json, table
 from emu.scenarios.registry import find_scenario, shipped
 

@@ -71,7 +71,7 @@ def _no_delay_slot(_insn: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Arch(Generic[PortT]):
-    """One architecture. `port` is what its kernel does (see `emu.kernel.port`); the rest is the ISA's.
+    """One architecture. `port` is what its kernel does (see `emu.kernel.state`); the rest is the ISA's.
 
     `insn_size(insn)` is the length in bytes of the instruction that starts `insn` (memory order);
     `insn_sizes` are the possible ones. `disassemble(insn, addr)` is one instruction's text,

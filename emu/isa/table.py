@@ -6,7 +6,7 @@ See `emu.isa.table_rows` for how a row is written and `emu.isa.table_text` for o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emu.bits import mask
 from emu.errors import DecodeError, EncodeError, TableError
@@ -47,9 +47,9 @@ class Insn:
     def __repr__(self) -> str:
         return f"<{self.name} {self.fields}>"
 
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> int: ...
+    def __getattr__(self, name: str) -> int:
+        """Only asked for names that the row has no field of."""
+        raise AttributeError(f"instruction field {name!r}: expected one that its row has")
 
 
 class _Node:

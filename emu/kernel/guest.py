@@ -6,15 +6,14 @@ executes between them nobody else can see, so it happens at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emu.errors import GuestError, UsageError
 from emu.explore.ops import Access, Op
+from emu.kernel import kallsyms, text
+from emu.kernel.interrupts import preemptible
+from emu.kernel.state import Percpu
+from emu.kernel.trace import log_insn
 from emu.kernel.traps import guest_fault, take_trap
 from emu.machine.cpu import Fault, Halt, Stop, Trap
-
-if TYPE_CHECKING:
-    from emu.kernel.percpu import Percpu
 
 GUEST_LIMIT = 200_000  # instructions of one guest in one execution
 
@@ -30,16 +29,16 @@ async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> 
     cpu.runs_guest = True
     kernel.guest_runs.append((cpu.id, function, count))
     machine = kernel.machine
-    machine.start(cpu.cpu, "guest_start", (cpu.id, machine.symbol(function), count))
-    cpu.cpu.halt_at = machine.symbol("guest_exit")
+    machine.start(cpu.core, "guest_start", (cpu.id, machine.symbol(function), count))
+    cpu.core.halt_at = machine.symbol("guest_exit")
     await run_to_halt(cpu)
     cpu.runs_guest = False
-    return machine.result(cpu.cpu)
+    return machine.result(cpu.core)
 
 
 async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
     """Call a guest function from a probe's handler, as kernel code that the handler calls; its result."""
-    core, machine = cpu.cpu, cpu.kernel.machine
+    core, machine = cpu.core, cpu.kernel.machine
     saved, halt_at = machine.save_registers(core), core.halt_at
     machine.call(core, machine.symbol(function), (argument,), return_to=machine.return_pad)
     core.halt_at = machine.return_pad
@@ -54,11 +53,11 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
 
 
 async def run_to_halt(cpu: Percpu) -> None:
-    core, kernel = cpu.cpu, cpu.kernel
-    await (visible(cpu, core.pc) or Op(Access.FETCH, kernel.text_name(core.pc)))
+    core, kernel = cpu.core, cpu.kernel
+    await (visible(cpu, core.pc) or Op(Access.FETCH, kallsyms.text_name(kernel, core.pc)))
     budget = GUEST_LIMIT
     while True:
-        kernel.text.fetched(core, core.pc)
+        text.fetched(kernel, core, core.pc)
         stop, budget = advance(cpu, budget)
         if stop is None:
             op = visible(cpu, core.pc)
@@ -71,7 +70,7 @@ async def run_to_halt(cpu: Percpu) -> None:
             assert isinstance(stop, Trap)
             await take_trap(cpu, stop)
             op = visible(cpu, core.pc)
-        if cpu.preemptible():
+        if preemptible(cpu):
             cpu.qs += 1
         if op is not None:
             await op
@@ -79,19 +78,19 @@ async def run_to_halt(cpu: Percpu) -> None:
 
 def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
     """Execute the instruction at pc and those after it that nobody can influence; why it ended, the budget left."""
-    core, kernel = cpu.cpu, cpu.kernel
+    core, kernel = cpu.core, cpu.kernel
     step, quiet, watched, traced = core.step, kernel.machine.quiet, kernel.watched, kernel.events is not None
     while budget:
         budget -= 1
         if traced:
-            kernel.log_insn(cpu)
+            log_insn(cpu)
         stop = step()
         if stop is not None:
             return stop, budget
         pc = core.pc
         if (pc not in quiet or pc in watched) and visible(cpu, pc) is not None:
             return None, budget
-    at = kernel.at(core.pc)
+    at = kallsyms.at(kernel, core.pc)
     raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
 
 
@@ -99,7 +98,7 @@ def visible(cpu: Percpu, pc: int) -> Op | None:
     """What others can see of the instruction at pc: a fetch of watched text, an access to shared data, or nothing."""
     kernel = cpu.kernel
     name = kernel.watched.get(pc)
-    access = kernel.machine.shared_access(cpu.cpu, pc, patched=name is not None)
+    access = kernel.machine.shared_access(cpu.core, pc, patched=name is not None)
     if name is None and access is None:
         return None
     if access is None:

@@ -7,88 +7,32 @@ from the hash; synchronize_rcu before the insn slot is freed. Functions return 0
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import IntFlag
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
 
 from emu.blame import call
 from emu.explore.ops import load, store
+from emu.kernel import kallsyms, slots
+from emu.kernel.probe import ArchInsn, Kprobe, KprobeFlag
 from emu.kernel.rcu import synchronize_rcu
+from emu.kernel.state import Kernel
 from emu.machine.frame import PtRegs
-from emu.verdict.site import Verdict
-
-if TYPE_CHECKING:
-    from emu.kernel.kernel import Kernel
-
-PreHandler = Callable[["Kprobe", PtRegs], Any]
-PostHandler = Callable[["Kprobe", PtRegs, int], Any]
+from emu.verdict.site import Decision, Site, Verdict
 
 
-class KprobeFlag(IntFlag):
-    GONE = 1
-    DISABLED = 2
-
-
-NO_FLAGS = KprobeFlag(0)
-
-
-@dataclass
-class ArchInsn:
-    """struct arch_specific_insn: a slot and where to go after it, or the routine that simulates."""
-
-    slot: int | None = None
-    restore: int = 0
-    simulate: Callable[[PtRegs], None] | None = None
-    length: int = 0  # bytes of the probed instruction
-    boostable: bool = False
-
-
-@dataclass(eq=False)
-class Kprobe:
-    """struct kprobe: give `addr`, or `symbol_name` and `offset`. Handlers may be plain or `async` functions.
-
-    `pre_handler(p, regs)` returns true if it changed the pc and the instruction is not to be stepped;
-    `post_handler(p, regs, flags)` runs after the step.
-    """
-
-    addr: int | None = None
-    pre_handler: PreHandler | None = None
-    post_handler: PostHandler | None = None
-    symbol_name: str | None = None
-    offset: int = 0
-    flags: KprobeFlag = NO_FLAGS
-    nmissed: int = field(default=0, init=False)
-    opcode: bytes = field(default=b"", init=False)
-    ainsn: ArchInsn = field(default_factory=ArchInsn, init=False)
-    list: list[Kprobe] = field(default_factory=list, init=False)  # the probes behind an aggregator
-    list_name: str = field(default="", init=False)
-
-    @property
-    def where(self) -> int:
-        """The address, once it is resolved."""
-        assert self.addr is not None
-        return self.addr
-
-    @property
-    def aggregates(self) -> bool:
-        """Whether it stands for the probes in its list (kprobe_aggrprobe)."""
-        return self.pre_handler is aggr_pre_handler
-
-    @property
-    def disabled(self) -> bool:
-        return bool(self.flags & (KprobeFlag.DISABLED | KprobeFlag.GONE))
+def kprobe_aggrprobe(p: Kprobe) -> bool:
+    """Whether p stands for the probes in its list."""
+    return p.pre_handler is aggr_pre_handler
 
 
 def kprobes_inc_nmissed_count(p: Kprobe) -> None:
     """Every probe behind an aggregator misses."""
-    for probe in p.list if p.aggregates else [p]:
+    for probe in p.probes if kprobe_aggrprobe(p) else [p]:
         probe.nmissed += 1
 
 
 async def get_kprobe(kernel: Kernel, addr: int) -> Kprobe | None:
     """The probe at addr. Callers hold kprobe_mutex or cannot be preempted."""
-    await load(kernel.table_name(addr))  # another CPU may unregister first
+    await load(kallsyms.table_name(kernel, addr))  # another CPU may unregister first
     return kernel.kprobe_table.get(addr)
 
 
@@ -97,7 +41,7 @@ async def register_kprobe(kernel: Kernel, p: Kprobe) -> int:
     addr = kprobe_addr(kernel, p)
     if addr < 0:
         return addr
-    kernel.watch(addr)
+    kallsyms.watch(kernel, addr)
     if valid_kprobe(kernel, p) is not None:
         return -errno.EINVAL
     p.addr, p.nmissed, p.flags = addr, 0, p.flags & KprobeFlag.DISABLED
@@ -114,7 +58,7 @@ async def register_first_kprobe(kernel: Kernel, p: Kprobe) -> int:
     async with kernel.text_mutex:
         if error := prepare_kprobe(kernel, p):
             return error
-    await store(kernel.table_name(p.where))
+    await store(kallsyms.table_name(kernel, p.where))
     kernel.set_kprobe(p.where, p)
     if not p.disabled:
         await arm_kprobe(kernel, p)
@@ -124,7 +68,7 @@ async def register_first_kprobe(kernel: Kernel, p: Kprobe) -> int:
 def valid_kprobe(kernel: Kernel, p: Kprobe) -> Kprobe | None:
     """What is in the hash for this very object, itself or its aggregator (__get_valid_kprobe)."""
     ap = kernel.kprobe_table.get(p.addr) if p.addr is not None else None
-    return ap if ap is p or (ap is not None and p in ap.list) else None
+    return ap if ap is p or (ap is not None and p in ap.probes) else None
 
 
 def kprobe_addr(kernel: Kernel, p: Kprobe) -> int:
@@ -135,7 +79,7 @@ def kprobe_addr(kernel: Kernel, p: Kprobe) -> int:
     if (p.symbol_name is None) == (p.addr is None):
         return -errno.EINVAL
     base = p.addr if p.symbol_name is None else kernel.machine.address_of(p.symbol_name)
-    if base is None or not kernel.knows(base + p.offset):
+    if base is None or not kallsyms.knows(kernel, base + p.offset):
         return -errno.ENOENT
     return base + p.offset
 
@@ -144,15 +88,20 @@ def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
     """Not text, blacklisted, or a bug-table address: -EINVAL."""
     symbol_at = kernel.machine.image.symbol_at(addr)
     blacklisted = symbol_at is not None and symbol_at[0].name in kernel.blacklist
-    if not kernel.kernel_text(addr) or blacklisted or addr in kernel.bug_table:
+    if not kallsyms.kernel_text(kernel, addr) or blacklisted or addr in kernel.bug_table:
         return -errno.EINVAL
     return 0
 
 
+def verdict_at(kernel: Kernel, site: Site) -> Decision:
+    """What this kernel says to a probe there."""
+    return (kernel.variant.decide or kernel.arch.decide)(site, kernel.variant.release)
+
+
 def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     """arch_prepare_kprobe: the verdict, then a slot with the copy or the simulation routine."""
-    site = kernel.site(p.where)
-    decision = kernel.decide(site)
+    site = kallsyms.site(kernel, p.where)
+    decision = verdict_at(kernel, site)
     if decision.verdict is Verdict.REJECT:
         return -int(getattr(errno, decision.errno or "EINVAL"))
     size = (kernel.arch.port.insn_size or kernel.arch.insn_size)(site.insn)
@@ -161,10 +110,10 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
         p.ainsn.simulate = bind(kernel, p, decision.action)
         if not kernel.arch.port.slot_for_simulated:
             return 0
-    return kernel.slots.fill(p, site.insn[size:])
+    return slots.fill(kernel, p, site.insn[size:])
 
 
-def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], None]:
+def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], Awaitable[None] | None]:
     """The variant's simulation routine, for this probe."""
     routine, operand, addr = kernel.variant.actions[action], kernel.arch.port.operand(p.opcode), p.where
     return lambda regs: routine(regs, operand, addr)
@@ -188,7 +137,7 @@ async def unregister_kprobe(kernel: Kernel, p: Kprobe) -> None:
         gone = await unregister_kprobe_top(kernel, p)
     await synchronize_rcu(kernel)
     if gone is not None:
-        kernel.slots.free(gone)
+        slots.free(kernel, gone)
 
 
 async def unregister_kprobe_top(kernel: Kernel, p: Kprobe) -> Kprobe | None:
@@ -197,13 +146,13 @@ async def unregister_kprobe_top(kernel: Kernel, p: Kprobe) -> Kprobe | None:
     if ap is None:
         p.addr = None
         return None
-    if ap is p or (ap.disabled and len(ap.list) == 1):
-        await store(kernel.table_name(ap.where))
+    if ap is p or (ap.disabled and len(ap.probes) == 1):
+        await store(kallsyms.table_name(kernel, ap.where))
         kernel.set_kprobe(ap.where, None)
         return ap
     await store(ap.list_name)
-    ap.list.remove(p)
-    if all(q.post_handler is None for q in ap.list):
+    ap.probes.remove(p)
+    if all(q.post_handler is None for q in ap.probes):
         ap.post_handler = None
     return None
 
@@ -225,7 +174,7 @@ async def disable(kernel: Kernel, p: Kprobe) -> Kprobe | None:
     if p is not ap:
         await store(ap.list_name)  # the aggregator's handlers look at the flag
         p.flags |= KprobeFlag.DISABLED
-    if p is ap or all(q.disabled for q in ap.list):
+    if p is ap or all(q.disabled for q in ap.probes):
         await disarm_kprobe(kernel, ap)
         ap.flags |= KprobeFlag.DISABLED
     return ap
@@ -248,13 +197,13 @@ async def enable_kprobe(kernel: Kernel, p: Kprobe) -> int:
 async def register_aggr_kprobe(kernel: Kernel, old: Kprobe, p: Kprobe) -> int:
     """A second probe at an address: an aggregator takes the first one's place in the hash, in one RCU replacement."""
     ap = old
-    if not old.aggregates:
+    if not kprobe_aggrprobe(old):
         ap = aggregator(kernel, old)
-        await store(kernel.table_name(ap.where))
+        await store(kallsyms.table_name(kernel, ap.where))
         kernel.set_kprobe(ap.where, ap)
     p.opcode, p.ainsn = ap.opcode, ap.ainsn
     await store(ap.list_name)
-    ap.list.insert(0, p)  # list_add_rcu: the newest comes first
+    ap.probes.insert(0, p)  # list_add_rcu: the newest comes first
     if p.post_handler is not None:
         ap.post_handler = aggr_post_handler
     if ap.disabled and not p.disabled:
@@ -267,13 +216,13 @@ def aggregator(kernel: Kernel, p: Kprobe) -> Kprobe:
     ap = Kprobe(p.addr, pre_handler=aggr_pre_handler, flags=p.flags)
     ap.post_handler = aggr_post_handler if p.post_handler is not None else None
     ap.opcode, ap.ainsn = p.opcode, p.ainsn
-    ap.list, ap.list_name = [p], f"{kernel.table_name(p.where)}.list"
+    ap.probes, ap.list_name = [p], f"{kallsyms.table_name(kernel, p.where)}.list"
     return ap
 
 
 async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
     """Each enabled probe's handler in turn; the first that returns true ends it."""
-    for p in list(ap.list):  # an RCU list: what is added in front meanwhile is not met, what is removed is disabled
+    for p in list(ap.probes):  # an RCU list: what is added in front meanwhile is not met, what is removed is disabled
         await load(ap.list_name)
         if p.pre_handler is not None and not p.disabled and await call(p.pre_handler, p, regs):
             return True
@@ -281,7 +230,7 @@ async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
 
 
 async def aggr_post_handler(ap: Kprobe, regs: PtRegs, flags: int) -> None:
-    for p in list(ap.list):
+    for p in list(ap.probes):
         await load(ap.list_name)
         if p.post_handler is not None and not p.disabled:
             await call(p.post_handler, p, regs, flags)

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from emu.blame import blamed
+from emu.kernel.state import DieNotifier, Percpu
+from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
-
-if TYPE_CHECKING:
-    from emu.kernel.percpu import Percpu
-
-
-@dataclass(frozen=True)
-class DieNotifier:
-    """`call(event, cpu, regs)` returns True for NOTIFY_STOP."""
-
-    name: str
-    priority: int
-    call: Callable[[str, Percpu, PtRegs], bool]
 
 
 def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
@@ -27,7 +13,7 @@ def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
     kernel = cpu.kernel
     kernel.note("passed-on")
     for notifier in kernel.die_chain:
-        kernel.log(cpu, f"notify_die({event}): {notifier.name}")
+        log(cpu, f"notify_die({event}): {notifier.name}")
         with blamed(notifier.call):
             claimed = notifier.call(event, cpu, regs)
         if claimed:

@@ -5,29 +5,23 @@ A policy is `async (kernel, addr, data)`; the caller holds text_mutex and cpus_r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 from emu.errors import UsageError
 from emu.explore.ops import store
+from emu.kernel import kallsyms, text
 from emu.kernel.smp import on_each_cpu
+from emu.kernel.state import Kernel, PatchText
 from emu.kernel.stop_machine import LastArriver, stop_machine_cpuslocked
 from emu.kernel.text_poke import three_steps, write_and_sync
-
-if TYPE_CHECKING:
-    from emu.kernel.kernel import Kernel
-
-PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
 
 
 async def live(kernel: Kernel, addr: int, data: bytes) -> None:
     """A plain store and the architecture's own flush: MIPS, LoongArch before 2026."""
     if kernel.booting:
-        return kernel.text.store(addr, data, live=False)
-    await store(kernel.text_name(addr))
-    kernel.text.store(addr, data, live=True)
+        return text.store(kernel, addr, data, live=False)
+    await store(kallsyms.text_name(kernel, addr))
+    text.store(kernel, addr, data, live=True)
     await FLUSH[kernel.arch.port.flush](kernel, addr, len(data))
-    kernel.text.synchronised(addr)
+    text.synchronised(kernel, addr)
 
 
 async def stop_machine(kernel: Kernel, addr: int, data: bytes) -> None:
@@ -36,30 +30,30 @@ async def stop_machine(kernel: Kernel, addr: int, data: bytes) -> None:
     The last to arrive writes. LoongArch's callback has no counter, there the caller writes (e3ef9a28f558): with views
     that follow at once nobody can tell the difference.
     """
-    write = LastArriver(len(kernel.percpu), lambda: kernel.text.store(addr, data, live=False))
+    write = LastArriver(len(kernel.percpu), lambda: text.store(kernel, addr, data, live=False))
     await stop_machine_cpuslocked(kernel, write)
 
 
 async def text_poke(kernel: Kernel, addr: int, data: bytes) -> None:
     """x86, one byte: the store, then an interrupt that serialises every CPU (since 5c02ece81848, v5.5)."""
     if kernel.booting:
-        return kernel.text.store(addr, data, live=False)
+        return text.store(kernel, addr, data, live=False)
     await write_and_sync(kernel, addr, 0, data)
 
 
-async def text_poke_bp(kernel: Kernel, addr: int, data: bytes) -> None:
+async def breakpoint_protocol(kernel: Kernel, addr: int, data: bytes) -> None:
     """What if kprobes were armed by x86's protocol for several bytes. Linux never does: whoever meets the breakpoint
     on the way out finds it a kprobe's, since nothing emulates the first byte of just any instruction."""
     if kernel.booting:
-        return kernel.text.store(addr, data, live=False)
+        return text.store(kernel, addr, data, live=False)
     await three_steps(kernel, addr, data)
 
 
 async def flush_broadcast(kernel: Kernel, addr: int, size: int) -> None:
     """The flush reaches every CPU by itself (ARM64 IC IVAU, RISC-V SBI remote fence.i)."""
-    await store(f"icache[{kernel.at(addr)}]")
+    await store(f"icache[{kallsyms.at(kernel, addr)}]")
     for cpu in kernel.machine.cpus:
-        kernel.text.flush(cpu, addr, size)
+        text.flush(kernel, cpu, addr, size)
 
 
 async def flush_ipi(kernel: Kernel, addr: int, size: int) -> None:
@@ -76,7 +70,7 @@ POLICIES: dict[str, PatchText] = {
     "live": live,
     "stop_machine": stop_machine,
     "text_poke": text_poke,
-    "text_poke_bp": text_poke_bp,
+    "text_poke_bp": breakpoint_protocol,
 }
 
 

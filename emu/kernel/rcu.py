@@ -5,22 +5,18 @@ Code with interrupts or preemption off is such a section (kernel/rcu, since the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emu.explore.ops import wait
-
-if TYPE_CHECKING:
-    from emu.kernel.kernel import Kernel
-    from emu.kernel.percpu import Percpu
+from emu.kernel.interrupts import preemptible
+from emu.kernel.state import Kernel, Percpu
 
 
 async def synchronize_rcu(kernel: Kernel) -> None:
     """Returns when every CPU has been in a quiescent state since the call."""
     if kernel.booting:
         return
-    readers = [(cpu, cpu.qs) for cpu in kernel.percpu if not cpu.preemptible()]
+    readers = [(cpu, cpu.qs) for cpu in kernel.percpu if not preemptible(cpu)]
     await wait("synchronize_rcu", lambda: all(_quiescent(cpu, since) for cpu, since in readers))
 
 
 def _quiescent(cpu: Percpu, since: int) -> bool:
-    return cpu.qs != since or cpu.preemptible()
+    return cpu.qs != since or preemptible(cpu)

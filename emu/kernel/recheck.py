@@ -6,12 +6,10 @@ again is right. If it has not, the breakpoint is somebody else's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emu.explore.ops import load
-
-if TYPE_CHECKING:
-    from emu.kernel.percpu import Percpu
+from emu.kernel import kallsyms, text
+from emu.kernel.state import Percpu
+from emu.kernel.trace import log
 
 
 async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> bool:
@@ -19,11 +17,13 @@ async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> boo
 
     `breakpoints` are the words that kprobes writes, one for each width.
     """
-    text = cpu.kernel.text
-    if not cpu.kernel.variant.rechecks_word:
+    kernel = cpu.kernel
+    if not kernel.variant.rechecks_word:
         return False
-    await load(cpu.kernel.text_name(addr))  # another CPU may restore the word first, or put a new breakpoint there
-    if any(text.read(addr, len(word)) == word for word in breakpoints):
+    await load(
+        kallsyms.text_name(kernel, addr)
+    )  # another CPU may restore the word first, or put a new breakpoint there
+    if any(text.read(kernel, addr, len(word)) == word for word in breakpoints):
         return False
     return claim(cpu, "no kprobe, and the word is no breakpoint any more: return")
 
@@ -31,5 +31,5 @@ async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> boo
 def claim(cpu: Percpu, why: str) -> bool:
     """The trap is swallowed although no probe was found."""
     cpu.kernel.note("claimed")
-    cpu.kernel.log(cpu, why)
+    log(cpu, why)
     return True

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from emu.blame import call
 from emu.errors import MemoryAccessError
-from emu.kernel.kprobes import Kprobe, kprobes_inc_nmissed_count
-from emu.kernel.percpu import KprobeStatus, Percpu, PrevKprobe
-from emu.kernel.port import StepOps
+from emu.kernel.kprobes import kprobes_inc_nmissed_count
+from emu.kernel.probe import Kprobe, KprobeStatus
+from emu.kernel.state import Percpu, StepOps
+from emu.kernel.trace import log
 from emu.kernel.traps import die
 from emu.machine.frame import PtRegs
 
@@ -22,7 +23,7 @@ async def kprobe_hit(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
         return await reenter_kprobe(p, regs, cpu)
     cpu.current_kprobe, kcb.status = p, KprobeStatus.HIT_ACTIVE
     cpu.kernel.note("hit")
-    cpu.kernel.log(cpu, "kprobe hit: pre_handler")
+    log(cpu, "kprobe hit: pre_handler")
     if p.pre_handler is None or not await call(p.pre_handler, p, regs):
         await setup_singlestep(p, regs, cpu, reenter=False)
     else:
@@ -37,30 +38,33 @@ async def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     if cpu.kprobe_ctlblk.status in cpu.kernel.variant.fatal_reentry:
         die(cpu, regs, "failed to recover from reentered kprobes")
     if cpu.kprobe_ctlblk.status in cpu.kernel.variant.stuck_reentry:
-        cpu.kernel.log(cpu, "WARN: failed to recover from reentered kprobes")
+        log(cpu, "WARN: failed to recover from reentered kprobes")
         return True
     kprobes_inc_nmissed_count(p)
     cpu.kernel.note("missed")
-    cpu.kernel.log(cpu, "kprobe re-entered: nmissed")
+    log(cpu, "kprobe re-entered: nmissed")
     await setup_singlestep(p, regs, cpu, reenter=True)
     return True
 
 
 async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: bool) -> None:
     kcb = cpu.kprobe_ctlblk
-    if step_ops(cpu).boosts(cpu, p):
+    boosts = step_ops(cpu).boosts
+    if boosts is not None and boosts(cpu, p):
         return boost(p, regs, cpu, reenter=reenter)
     if reenter:
-        save_previous_kprobe(cpu)
+        kcb.save_previous(cpu.current_kprobe)
         cpu.current_kprobe, kcb.status = p, KprobeStatus.REENTER
     else:
         kcb.status = KprobeStatus.HIT_SS
     if p.ainsn.simulate is None:
         step_ops(cpu).prepare(cpu, regs, p)
         return
-    cpu.kernel.log(cpu, "simulate")
+    log(cpu, "simulate")
     try:
-        p.ainsn.simulate(regs)
+        under_way = p.ainsn.simulate(regs)
+        if under_way is not None:
+            await under_way
     except MemoryAccessError as error:
         die(cpu, regs, f"unable to handle kernel paging request: {error}")
     await post_kprobe_handler(p, regs, cpu)
@@ -69,7 +73,7 @@ async def setup_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: boo
 def boost(p: Kprobe, regs: PtRegs, cpu: Percpu, *, reenter: bool) -> None:
     """No step: the copy ends in a jump back. A probe that is interrupted stays current, for none takes its place."""
     assert p.ainsn.slot is not None
-    cpu.kernel.log(cpu, "boost")
+    log(cpu, "boost")
     regs.pc = p.ainsn.slot
     if not reenter:
         cpu.current_kprobe = None
@@ -81,11 +85,11 @@ async def post_kprobe_handler(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     if p.ainsn.restore:
         regs.pc = p.ainsn.restore
     if kcb.status is KprobeStatus.REENTER:
-        restore_previous_kprobe(cpu)
+        cpu.current_kprobe = kcb.restore_previous()
     else:
         kcb.status = KprobeStatus.HIT_SSDONE
         if p.post_handler is not None:
-            cpu.kernel.log(cpu, "post_handler")
+            log(cpu, "post_handler")
             await call(p.post_handler, p, regs, 0)
         cpu.current_kprobe = None
     step_ops(cpu).done(cpu)
@@ -108,21 +112,7 @@ async def kprobe_single_step_handler(cpu: Percpu, regs: PtRegs) -> bool:
     p = cpu.current_kprobe
     if p is None or not stepping(cpu) or p.ainsn.slot is None or regs.pc != p.ainsn.slot + p.ainsn.length:
         return False
-    cpu.kernel.log(cpu, "single step done")
+    log(cpu, "single step done")
     step_ops(cpu).restore(cpu, regs)
     await post_kprobe_handler(p, regs, cpu)
     return True
-
-
-def save_previous_kprobe(cpu: Percpu) -> None:
-    kcb = cpu.kprobe_ctlblk
-    kcb.prev_kprobe = PrevKprobe(cpu.current_kprobe, kcb.status, kcb.saved_status)
-
-
-def restore_previous_kprobe(cpu: Percpu) -> None:
-    """Only on x86 is the interrupt state part of what was saved (see prev_kprobe in each asm/kprobes.h)."""
-    kcb = cpu.kprobe_ctlblk
-    assert kcb.prev_kprobe is not None
-    cpu.current_kprobe, kcb.status = kcb.prev_kprobe.kp, kcb.prev_kprobe.status
-    if step_ops(cpu).saves_status:
-        kcb.saved_status = kcb.prev_kprobe.saved_status

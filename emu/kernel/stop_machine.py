@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING
 
 from emu.explore.ops import join, update
 from emu.explore.task import KernelCode
-from emu.kernel.percpu import Interrupt
-
-if TYPE_CHECKING:
-    from emu.kernel.kernel import Kernel
-    from emu.kernel.percpu import Percpu
+from emu.kernel.interrupts import raise_interrupt
+from emu.kernel.state import Interrupt, Kernel, Percpu
 
 StopFn = Callable[["Percpu"], KernelCode]
 
@@ -62,7 +58,7 @@ async def stop_machine_cpuslocked(kernel: Kernel, fn: StopFn, active: frozenset[
         ids = active if active is not None else frozenset(cpu.id for cpu in cpus)
         msdata = MultiStopData(fn, ids, len(cpus))
         for cpu in cpus:
-            cpu.raise_interrupt(Interrupt("stopper", lambda c: multi_cpu_stop(c, msdata), stopper=True))
+            raise_interrupt(cpu, Interrupt("stopper", lambda c: multi_cpu_stop(c, msdata), stopper=True))
         await join("cpu_stop_done.completion", lambda: msdata.done == len(cpus))
 
 

@@ -7,27 +7,13 @@ software. A count per CPU keeps the table that its handler reads from going away
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from emu.errors import UsageError
 from emu.explore.ops import store, update, wait
+from emu.kernel import kallsyms, text
 from emu.kernel.smp import on_each_cpu
+from emu.kernel.state import Kernel, Percpu, TextPokeArray
+from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
-
-if TYPE_CHECKING:
-    from emu.kernel.kernel import Kernel
-    from emu.kernel.percpu import Percpu
-
-Emulate = Callable[[PtRegs], None]
-
-
-class TextPokeArray:
-    """What is being patched: address -> what the handler does there, None if the breakpoint is not for it."""
-
-    def __init__(self, cpus: int) -> None:
-        self.vec: dict[int, Emulate | None] = {}
-        self.refs = [0] * cpus  # text_poke_array_refs
 
 
 async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | None = None) -> None:
@@ -40,9 +26,9 @@ async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | 
     if port.poke_emulation is None:
         raise UsageError(f"text_poke_bp on {kernel.arch.name}: expected an architecture whose handler emulates")
     vec = {addr: port.poke_emulation(emulate or data, addr)}
-    kernel.watch(addr)
+    kallsyms.watch(kernel, addr)
     if kernel.booting:
-        return kernel.text.store(addr, data, live=False)
+        return text.store(kernel, addr, data, live=False)
     await store("text_poke_array_refs")
     array.vec, array.refs = vec, [1] * len(kernel.percpu)
     await three_steps(kernel, addr, data)
@@ -64,10 +50,10 @@ async def three_steps(kernel: Kernel, addr: int, data: bytes) -> None:
 
 async def write_and_sync(kernel: Kernel, addr: int, offset: int, data: bytes) -> None:
     """One store into the instruction at addr, and the interrupt that makes every CPU see it."""
-    await store(kernel.text_name(addr))  # named by the instruction, since a fetch of any of its bytes is one
-    kernel.text.store(addr + offset, data, live=True)
+    await store(kallsyms.text_name(kernel, addr))  # named by the instruction, since a fetch of any of its bytes is one
+    text.store(kernel, addr + offset, data, live=True)
     await on_each_cpu(kernel, "sync_core", addr + offset, len(data))
-    kernel.text.synchronised(addr + offset)
+    text.synchronised(kernel, addr + offset)
 
 
 async def drop_reference(array: TextPokeArray, cpu: Percpu) -> None:
@@ -87,7 +73,7 @@ async def poke_int3_handler(cpu: Percpu, regs: PtRegs, addr: int) -> bool:
     array.refs[cpu.id] += 1
     emulate = array.vec.get(addr)
     if emulate is not None:
-        cpu.kernel.log(cpu, "text_poke: emulate")
+        log(cpu, "text_poke: emulate")
         emulate(regs)
     await update(refs_name(cpu))
     array.refs[cpu.id] -= 1

@@ -6,7 +6,9 @@ from typing import NoReturn
 
 from emu.errors import GuestError
 from emu.explore.ops import ExecutionEnds, retry
-from emu.kernel.percpu import Percpu, TrapSeen
+from emu.kernel import kallsyms, text
+from emu.kernel.state import Percpu, TrapSeen
+from emu.kernel.trace import log
 from emu.machine.cpu import Fault, Trap, TrapKind
 from emu.machine.frame import PtRegs
 
@@ -21,7 +23,7 @@ def die(cpu: Percpu, regs: PtRegs, why: str) -> NoReturn:
 
 def oops(cpu: Percpu, why: str, pc: int) -> NoReturn:
     cpu.kernel.note("oops")
-    cpu.kernel.log(cpu, f"die: {why} at {cpu.kernel.at(pc)}")
+    log(cpu, f"die: {why} at {kallsyms.at(cpu.kernel, pc)}")
     raise ExecutionEnds(why)
 
 
@@ -31,11 +33,11 @@ async def take_trap(cpu: Percpu, trap: Trap) -> None:
     if trap.kind is not TrapKind.TRACE and repeats(cpu, trap):
         return await spin(cpu, trap)
     cpu.trap_depth, cpu.irqs_enabled = cpu.trap_depth + 1, False
-    kernel.log(cpu, f"trap: {trap.kind.value} at {kernel.at(trap.pc)}")
-    regs = PtRegs(cpu.cpu, kernel.machine.memory, kernel.arch.registers.status, trap)
+    log(cpu, f"trap: {trap.kind.value} at {kallsyms.at(kernel, trap.pc)}")
+    regs = PtRegs(cpu.core, kernel.machine.memory, kernel.arch.registers.status, trap)
     await kernel.variant.trap(cpu, regs, trap)
-    cpu.cpu.clear_reservation()
-    kernel.text.exception_return(cpu.cpu)
+    cpu.core.clear_reservation()
+    text.exception_return(kernel, cpu.core)
     cpu.trap_depth -= 1
     cpu.irqs_enabled = cpu.handler_irqs and kernel.arch.port.irqs_enabled(regs.status)
 
@@ -46,10 +48,10 @@ async def spin(cpu: Percpu, trap: Trap) -> None:
     Between two traps the CPU is where it was before them, and takes interrupts there.
     """
     kernel = cpu.kernel
-    seen = kernel.version, kernel.machine.shared()
+    at, seen = kallsyms.at(kernel, trap.pc), (kernel.version, kernel.machine.shared())
     if not trap.delay_slot:
-        cpu.cpu.pc = trap.pc
-    await retry(f"the same trap at {kernel.at(trap.pc)}", lambda: (kernel.version, kernel.machine.shared()) != seen)
+        cpu.core.pc = trap.pc
+    await retry(f"the same trap at {at}", lambda: (kernel.version, kernel.machine.shared()) != seen)
 
 
 def repeats(cpu: Percpu, trap: Trap) -> bool:
@@ -70,14 +72,14 @@ def trap_state(cpu: Percpu) -> tuple[object, ...]:
     """All that a trap's handling depends on: registers, memory, and what this CPU has under way."""
     kernel, kcb = cpu.kernel, cpu.kprobe_ctlblk
     memory = kernel.version, hash(kernel.machine.data())
-    under_way = cpu.current_kprobe, kcb.status, kcb.skip_delayslot, bool(cpu.preempt_count)
-    return *memory, *under_way, *kernel.machine.registers(cpu.cpu)
+    under_way = cpu.current_kprobe, *kcb.values(), bool(cpu.preempt_count)
+    return *memory, *under_way, *kernel.machine.registers(cpu.core)
 
 
 def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
     """A guest that touches what it must not. The kernel dies if a probe or half-written text may have led it there;
     without one of them no scenario can use it: GuestError."""
-    where, what = cpu.kernel.at(fault.pc), f"{fault.access} of {fault.address:#x}"
+    where, what = kallsyms.at(cpu.kernel, fault.pc), f"{fault.access} of {fault.address:#x}"
     if cpu.kernel.outcomes & {"hit", "missed", "unpredictable"}:
         oops(cpu, f"page fault, {what}", fault.pc)
     hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
@@ -91,6 +93,6 @@ def report_bug(cpu: Percpu, regs: PtRegs, size: int) -> bool:
         return False
     if not flags & BUGFLAG_WARNING:
         die(cpu, regs, "kernel BUG")
-    cpu.kernel.log(cpu, f"WARNING at {cpu.kernel.at(regs.pc)}")
+    log(cpu, f"WARNING at {kallsyms.at(cpu.kernel, regs.pc)}")
     regs.pc += size
     return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from emu.errors import UsageError
-from emu.kernel.port import Variant
+from emu.kernel.state import Variant
 from emu.verdict.site import Release
 
 

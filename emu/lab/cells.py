@@ -13,7 +13,8 @@ from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
 from emu.explore.search import Progress, Report, explore
 from emu.explore.task import Task
-from emu.kernel.kernel import OUTCOMES, Config, Event
+from emu.kernel.state import OUTCOMES, Config, Event
+from emu.kernel.trace import log
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
 
@@ -99,7 +100,7 @@ def run_once(settings: Settings, scheduler: Scheduler) -> Run:
         """The kernel's own steps by what they touch; a guest's are shown by their instructions."""
         op = task.op
         if op is not None and op.access is not Access.FETCH and not task.interrupted():
-            kernel.log(kernel.percpu[world.tasks.index(task)], repr(op))
+            log(kernel.percpu[world.tasks.index(task)], repr(op))
 
     schedule, outcomes = execute(world, scheduler, observe)
     events = tuple(kernel.events or ())

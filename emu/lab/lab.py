@@ -13,11 +13,14 @@ from emu.errors import HandlerError, TraplineError, UsageError
 from emu.explore.ops import Op
 from emu.explore.schedule import LONGEST
 from emu.explore.task import KernelCode, Task
+from emu.kernel import kallsyms
+from emu.kernel.boot import boot
 from emu.kernel.guest import call_guest, run_guest
-from emu.kernel.kernel import Config, Kernel
-from emu.kernel.kprobes import Kprobe, register_kprobe
-from emu.kernel.notifier import DieNotifier, register_die_notifier
-from emu.kernel.percpu import Percpu
+from emu.kernel.interrupts import CpuInterrupts
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.notifier import register_die_notifier
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Config, DieNotifier, Kernel, Percpu
 from emu.machine.cpu import Halt
 from emu.machine.machine import Machine
 
@@ -57,7 +60,7 @@ class Lab:
         base = self.kernel.machine.address_of(name)
         if base is None:
             raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}; expected one of its symbols")
-        self.kernel.watch(base + offset)
+        kallsyms.watch(self.kernel, base + offset)
         return base + offset
 
     def boot(self, code: Coroutine[Any, Any, int]) -> None:
@@ -128,7 +131,8 @@ class LabWorld:
         kernel = lab.kernel
         kernel.booting = False
         self.tasks: Sequence[Task] = [
-            Task(cpu.name, guarded(codes[cpu.name]) if cpu.name in codes else None, cpu) for cpu in lab.cpus
+            Task(cpu.name, guarded(codes[cpu.name]) if cpu.name in codes else None, CpuInterrupts(cpu))
+            for cpu in lab.cpus
         ]
 
     def finish(self, ending: str) -> frozenset[str]:
@@ -182,7 +186,7 @@ class Laboratory:
     def __call__(self, *, trace: bool = False) -> LabWorld:
         """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
         self._machine.reset()
-        lab = Lab(Kernel(self.config, self._machine))
+        lab = Lab(boot(self.config, self._machine))
         if trace:
             lab.kernel.events = []
         with blamed(self.scenario):

@@ -18,10 +18,13 @@ from emu.explore.execution import RoundRobin, execute
 from emu.explore.task import KernelCode, Task
 from emu.foreign import whole_number
 from emu.isa.arch import Arch
+from emu.kernel import kallsyms
+from emu.kernel.boot import boot
 from emu.kernel.guest import GUEST_LIMIT, run_to_halt
-from emu.kernel.kernel import Config, Event, Kernel
-from emu.kernel.kprobes import Kprobe, register_kprobe
-from emu.kernel.port import Port, Variant
+from emu.kernel.interrupts import CpuInterrupts
+from emu.kernel.kprobes import register_kprobe, verdict_at
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Config, Event, Kernel, Port, Variant
 from emu.machine.guest_call import Argument, Call, Caller, Trace
 from emu.verdict.listing import Line, Listing
 from emu.verdict.site import Verdict
@@ -112,7 +115,7 @@ class OneCpu:
     """A world of one CPU that calls the function (`emu.explore.execution.World`)."""
 
     def __init__(self, kernel: Kernel, code: KernelCode) -> None:
-        self.tasks: Sequence[Task] = [Task("cpu0", code, kernel.percpu[0])]
+        self.tasks: Sequence[Task] = [Task("cpu0", code, CpuInterrupts(kernel.percpu[0]))]
         self.ending = ""
 
     def finish(self, ending: str) -> frozenset[str]:
@@ -196,7 +199,7 @@ class ProbeAll:
     def _kernel(self, sites: Sequence[Site]) -> tuple[Kernel, list[Kprobe]]:
         """A fresh kernel, with a probe at each site that it accepts."""
         self._caller.prepare()
-        kernel = Kernel(self.config, self._caller.machine)
+        kernel = boot(self.config, self._caller.machine)
         probes = []
         for site in sites:
             probe = Kprobe(site.line.address)
@@ -246,7 +249,7 @@ class ProbeAll:
 
     def _why(self, kernel: Kernel, site: Site) -> str:
         """What the kernel has against a probe there."""
-        decision = kernel.decide(kernel.site(site.line.address))
+        decision = verdict_at(kernel, kallsyms.site(kernel, site.line.address))
         return decision.why if decision.verdict is Verdict.REJECT else "no probes are allowed at this address"
 
 

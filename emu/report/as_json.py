@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emu.explore.schedule import format_schedule
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 from emu.lab.cells import Cell, Run
 from emu.lab.decide import Decided, Decision
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
 from emu.explore.search import Report
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 from emu.lab.cells import Cell, Settings
 from emu.report.text import colour, table
 

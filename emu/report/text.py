@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from emu.kernel.kernel import Event
+from emu.kernel.state import Event
 
 COLOURS = {"oops": "31", "livelock": "31", "deadlock": "31", "wrong-result": "31", "claimed": "33"}
 _COLOURING = re.compile(r"\x1b\[[0-9;]*m")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from emu.explore.ops import store
 from emu.explore.task import KernelCode
+from emu.kernel import kallsyms, text
 from emu.kernel.smp import on_each_cpu
 from emu.lab.lab import Lab
 
@@ -19,10 +20,10 @@ def nop5_without_int3(lab: Lab) -> Mapping[str, KernelCode]:
     async def patch() -> None:
         async with kernel.text_mutex:
             for offset in range(len(jump)):
-                await store(kernel.text_name(site))
-                kernel.text.store(site + offset, jump[offset : offset + 1], live=True)
+                await store(kallsyms.text_name(kernel, site))
+                text.store(kernel, site + offset, jump[offset : offset + 1], live=True)
             await on_each_cpu(kernel, "sync_core", site, len(jump))
             for offset in range(len(jump)):
-                kernel.text.synchronised(site + offset)
+                text.synchronised(kernel, site + offset)
 
     return {"cpu0": lab.run_guest(lab.cpus[0], "text_patch_nop5", 1, (NOP, JUMP)), "cpu1": patch()}

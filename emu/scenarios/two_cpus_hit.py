@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from emu.explore.task import KernelCode
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
 from emu.lab.lab import Lab
 
 

@@ -16,10 +16,10 @@ from typing import Any
 from emu.errors import MemoryAccessError, TraplineError, UsageError
 from emu.explore.ops import ExecutionEnds
 from emu.isa.arch import Arch
-from emu.kernel.kernel import Config, Kernel
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
-from emu.kernel.percpu import Percpu
-from emu.kernel.port import Port, Variant
+from emu.kernel.boot import boot, new_percpu
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe, verdict_at
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Config, Percpu, Port, Variant
 from emu.kernel.traps import take_trap
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.machine import Machine
@@ -161,7 +161,7 @@ class Bench:
         self.probed.machine.reset()
         self.probed.clean = self._booted
         config = Config(self.arch, self.variant, self.variant.patching, cpus=1)
-        self.kernel = Kernel(config, self.probed.machine)
+        self.kernel = boot(config, self.probed.machine)
         self._hits: dict[int, int] = {}
         self._post_hits = 0
         self.probed.place({})
@@ -199,7 +199,7 @@ class Bench:
     def allows(self, insn: bytes) -> bool:
         """Whether the kernel lets a probe be set on it."""
         site = Site(insn=self.layout.window(insn), addr=self.layout.then_at)
-        return self.kernel.decide(site).verdict is not Verdict.REJECT
+        return verdict_at(self.kernel, site).verdict is not Verdict.REJECT
 
     def _check(self, case: Case) -> None:
         layout = self.layout
@@ -262,7 +262,7 @@ class Bench:
         self._post_hits = 0
         p.nmissed = self._then_probe.nmissed = 0
         self.probed.load(self._probed_state, case)
-        percpu = self.kernel.percpu[0] = Percpu(self.probed.cpu, self.kernel)
+        percpu = self.kernel.percpu[0] = new_percpu(self.kernel, self.probed.cpu)
         first = self.probed.see(self._step_probed(percpu, p))
         result = Result(
             first,

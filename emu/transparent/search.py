@@ -11,6 +11,8 @@ from typing import Any
 
 from emu.errors import DecodeError, UsageError
 from emu.isa.arch import Arch
+from emu.kernel import kallsyms
+from emu.kernel.kprobes import verdict_at
 from emu.machine.cpu import TrapKind
 from emu.transparent.bench import Bench
 from emu.transparent.case import Case, format_case
@@ -219,7 +221,7 @@ class Search:
 
     def decision(self, case: Case) -> Decision:
         bench = self.bench
-        return bench.kernel.decide(bench.kernel.site(case.at))
+        return verdict_at(bench.kernel, kallsyms.site(bench.kernel, case.at))
 
 
 def finding_of(arch: Arch[Any], group: Group, case: Case, difference: str) -> Finding:

@@ -6,7 +6,7 @@ from random import Random
 
 from emu.bits import mask
 from emu.isa.arch import Arch
-from emu.kernel.port import Port
+from emu.kernel.state import Port
 from emu.transparent.bench import Bench
 from emu.transparent.layout import BUFFER_SIZE, TEXT_SIZE
 

@@ -15,7 +15,8 @@ import sys
 
 from emu.explore.ops import load, wait
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe
 
 a_number = 3
 
@@ -368,7 +369,7 @@ def test_what_a_scenario_forgot_to_await_is_said(scenario):
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        ("raises", "raises raised ValueError: of two lines at {file}:17; expected it to return"),
+        ("raises", "raises raised ValueError: of two lines at {file}:18; expected it to return"),
         (
             "raises_with_a_guest_under_way",
             "raises_with_a_guest_under_way raised AttributeError: 'coroutine' object has",

@@ -9,7 +9,7 @@ import arches
 from emu.cli import main
 from emu.cli.options import parser
 from emu.explore.schedule import format_schedule, parse_schedule
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 
 NAMES = ["hit", "missed", "claimed", "passed-on", "oops", "livelock", "deadlock", "wrong-result", "unpredictable"]
 SETTINGS = {"scenario", "arch", "variant", "patching", "preempt", "cpus", "views"}

@@ -14,7 +14,10 @@ import pytest
 import arches
 from emu.cli import main
 from emu.elf.image import load_image
-from emu.kernel.kernel import Config, Kernel
+from emu.kernel import kallsyms
+from emu.kernel.boot import boot
+from emu.kernel.kprobes import verdict_at
+from emu.kernel.state import Config
 from emu.machine.machine import Machine
 from emu.verdict.listing import Listing
 
@@ -54,9 +57,9 @@ def test_the_firmware_has_the_verdicts_of_a_running_kernel(listed, arch):
     one = arches.load(arch)
     image = load_image(f"firmware/{arch}.elf", one.elf_machine, one.elf_class)
     config = Config(one, one.port.variants["mainline"], one.port.variants["mainline"].patching, cpus=1)
-    kernel = Kernel(config, Machine(one, image, one.port.make_cpu, 1))
+    kernel = boot(config, Machine(one, image, one.port.make_cpu, 1))
     for line in found["instructions"]:
-        decision = kernel.decide(kernel.site(line["address"]))
+        decision = verdict_at(kernel, kallsyms.site(kernel, line["address"]))
         around = image.symbol_at(line["address"])
         assert line["text"] and line["section"] == ".text"
         if around is None or around[0].address == line["address"] - line["offset"]:  # else a label is nearer

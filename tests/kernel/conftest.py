@@ -11,7 +11,8 @@ import arches
 from emu.elf.image import load_image
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.search import explore
-from emu.kernel.kernel import Config, Kernel
+from emu.kernel.boot import boot as boot_kernel
+from emu.kernel.state import Config
 from emu.lab.lab import FIRMWARE, Lab, Laboratory
 from emu.machine.machine import Machine
 
@@ -41,7 +42,7 @@ def make_lab():
     def make(arch, variant="mainline", *, patching=None, preempt="none", cpus=2):
         machine = machine_of(arch, cpus)
         machine.reset()
-        return Lab(Kernel(config_of(arch, variant, patching, preempt, cpus), machine))
+        return Lab(boot_kernel(config_of(arch, variant, patching, preempt, cpus), machine))
 
     return make
 

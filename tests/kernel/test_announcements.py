@@ -4,8 +4,8 @@ import pytest
 
 import arches
 from emu.explore.execution import RandomScheduler, execute
-from emu.kernel.kernel import Kernel
-from emu.kernel.text import Text
+from emu.kernel import kallsyms, text
+from emu.kernel.state import Kernel
 from emu.lab.cells import Settings
 from emu.scenarios.registry import find_scenario
 
@@ -18,28 +18,28 @@ class Witness:
 
     def __init__(self, monkeypatch):
         self.said, self.unsaid, self.kinds = "", set(), set()
-        read, store, set_kprobe = Text.read, Text.store, Kernel.set_kprobe
+        read, store, set_kprobe = text.read, text.store, Kernel.set_kprobe
 
-        def watched_read(text, addr, size):
-            self.touch(text._kernel, "load", text._kernel.text_name(addr), addr)
-            return read(text, addr, size)
+        def watched_read(kernel, addr, size):
+            self.touch(kernel, "load", kallsyms.text_name(kernel, addr), addr)
+            return read(kernel, addr, size)
 
-        def watched_store(text, addr, data, *, live):
-            self.touch(text._kernel, "store", text._kernel.text_name(addr), addr)
-            store(text, addr, data, live=live)
+        def watched_store(kernel, addr, data, *, live):
+            self.touch(kernel, "store", kallsyms.text_name(kernel, addr), addr)
+            store(kernel, addr, data, live=live)
 
         def watched_set(kernel, addr, p):
-            self.touch(kernel, "store", kernel.table_name(addr), addr)
+            self.touch(kernel, "store", kallsyms.table_name(kernel, addr), addr)
             set_kprobe(kernel, addr, p)
 
-        monkeypatch.setattr(Text, "read", watched_read)
-        monkeypatch.setattr(Text, "store", watched_store)
+        monkeypatch.setattr(text, "read", watched_read)
+        monkeypatch.setattr(text, "store", watched_store)
         monkeypatch.setattr(Kernel, "set_kprobe", watched_set)
 
     def touch(self, kernel, kind, name, addr):
         """Slots are written before anybody can be in them, and text that is prepared for a probe under its mutex."""
         stopped = "patch.cpu_count" in self.said  # stop_machine: nobody else runs
-        if kernel.booting or kernel.in_slot(addr) or self.said == "wait text_mutex" or stopped:
+        if kernel.booting or kallsyms.in_slot(kernel, addr) or self.said == "wait text_mutex" or stopped:
             return
         self.kinds.add((kind, name.partition("[")[0]))
         if self.said != f"{kind} {name}":

@@ -4,15 +4,18 @@ import pytest
 
 import arches
 from emu.explore.execution import RoundRobin, execute
+from emu.kernel import kallsyms, slots, text
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
-from emu.kernel.percpu import Interrupt
+from emu.kernel.interrupts import raise_interrupt
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Interrupt
 
 ARCHS = arches.names()
 
 
 def slot_of(lab, probe, size):
-    return lab.kernel.text.read(probe.ainsn.slot, size)
+    return text.read(lab.kernel, probe.ainsn.slot, size)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_a_copy_and_the_break_that_ends_its_step(make_lab, boot, arch, site, con
     expected = bytes.fromhex(contents)
     assert slot_of(lab, probe, len(expected)) == expected
     for cpu in lab.cpus:  # and every CPU would execute it
-        assert cpu.cpu.fetched(probe.ainsn.slot, len(expected)) == expected
+        assert cpu.core.fetched(probe.ainsn.slot, len(expected)) == expected
 
 
 @pytest.mark.parametrize(("variant", "contents"), [("mainline", "01e4aaaa"), ("fixed", "01e40101")])
@@ -74,22 +77,21 @@ def test_what_is_simulated_has_no_slot(make_lab, boot, arch):
 
 @pytest.mark.parametrize("patching", ["live", "stop_machine"])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_a_slot_is_not_freed_while_a_cpu_is_in_it(search, arch, patching):
+def test_a_slot_is_not_freed_while_a_cpu_is_in_it(search, monkeypatch, arch, patching):
     """CPU 0 steps the copy while CPU 1 unregisters: synchronize_rcu waits, because interrupts are off meanwhile."""
-    inside, freed = [], []
+    inside, freed, free = [], [], slots.free
 
     def scenario(lab):
         kernel = lab.kernel
         probe = Kprobe(lab.symbol("probe_me"), post_handler=lambda p, regs, flags: None)
         lab.boot(register_kprobe(kernel, probe))
-        free = kernel.slots.free
 
-        def checked(p):
+        def checked(kernel, p):
             freed.append(True)
-            inside.append(kernel.in_slot(lab.cpus[0].cpu.pc))
-            free(p)
+            inside.append(kallsyms.in_slot(kernel, lab.cpus[0].core.pc))
+            free(kernel, p)
 
-        kernel.slots.free = checked
+        monkeypatch.setattr(slots, "free", checked)
         return {"cpu0": run_guest(lab.cpus[0]), "cpu1": unregister_kprobe(kernel, probe)}
 
     report = search(scenario, arch, "recheck", patching=patching)
@@ -110,7 +112,7 @@ def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
     world = laboratory(scenario, arch, patching="live")()
     guest, remover = world.tasks
     kernel = world.lab.kernel
-    while not kernel.in_slot(kernel.percpu[0].cpu.pc):
+    while not kallsyms.in_slot(kernel, kernel.percpu[0].core.pc):
         guest.step()
     if arch == "mips":  # whose flush is an interrupt that CPU 0 cannot take now: not even that far
         while remover.enabled():
@@ -118,12 +120,12 @@ def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
         assert repr(remover.op) == "wait flush_icache.done"
     while not repr(remover.op).endswith("synchronize_rcu"):
         (remover if remover.enabled() else guest).step()
-        assert arch == "mips" or kernel.in_slot(kernel.percpu[0].cpu.pc)
+        assert arch == "mips" or kallsyms.in_slot(kernel, kernel.percpu[0].core.pc)
     if arch != "mips":
         assert not remover.enabled()
     while not remover.enabled():
         guest.step()
-    assert not kernel.in_slot(kernel.percpu[0].cpu.pc)
+    assert not kallsyms.in_slot(kernel, kernel.percpu[0].core.pc)
     for task in world.tasks:
         task.close()
 
@@ -142,7 +144,7 @@ MASKS = {  # bits of the saved status in which interrupts are off: (mask, value)
 
 def stepping(cpu):
     """Whether its next instruction is one in a slot; a trap's handler still has an address there."""
-    return cpu.kernel.in_slot(cpu.cpu.pc) and cpu.trap_depth == 0
+    return kallsyms.in_slot(cpu.kernel, cpu.core.pc) and cpu.trap_depth == 0
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -155,19 +157,19 @@ def test_interrupts_are_masked_in_the_step_and_come_back_after_it(laboratory, ar
     world = laboratory(scenario, arch, cpus=1)()
     cpu, kernel = world.lab.cpus[0], world.lab.kernel
     name, (mask, value) = kernel.arch.registers.status, MASKS[arch]
-    before = cpu.cpu.get(name)
+    before = cpu.core.get(name)
     assert before & mask != value and cpu.irqs_enabled  # else there is nothing to see
     in_slot = []
 
     def observe(task):
         if stepping(cpu):
-            in_slot.append((cpu.cpu.get(name) & mask == value, cpu.irqs_enabled))
+            in_slot.append((cpu.core.get(name) & mask == value, cpu.irqs_enabled))
 
     _, outcomes = execute(world, RoundRobin(), observe)
     assert outcomes == {"hit"}
     assert in_slot == [(True, False)] * len(in_slot)
     assert len(in_slot) >= 2
-    assert (cpu.cpu.get(name) & mask, cpu.irqs_enabled) == (before & mask, True)
+    assert (cpu.core.get(name) & mask, cpu.irqs_enabled) == (before & mask, True)
     assert cpu.preempt_count == 0
 
 
@@ -182,7 +184,7 @@ def test_an_interrupt_that_comes_in_the_step_is_taken_after_it(laboratory, arch)
         return {"cpu0": run_guest(lab.cpus[0])}
 
     async def handler(cpu):
-        executed = cpu.cpu.get(cpu.kernel.arch.registers.arguments[0]) >= 3  # which the copy adds to 0
+        executed = cpu.core.get(cpu.kernel.arch.registers.arguments[0]) >= 3  # which the copy adds to 0
         taken.append("interrupt" if executed else "interrupt before the copy")
 
     world = laboratory(scenario, arch, cpus=1)()
@@ -190,7 +192,7 @@ def test_an_interrupt_that_comes_in_the_step_is_taken_after_it(laboratory, arch)
 
     def observe(task):
         if stepping(cpu) and not cpu.interrupts and not taken:
-            cpu.raise_interrupt(Interrupt("timer", handler))
+            raise_interrupt(cpu, Interrupt("timer", handler))
 
     execute(world, RoundRobin(), observe)
     assert taken == (["interrupt", "post"] if arch == "mips" else ["post", "interrupt"])

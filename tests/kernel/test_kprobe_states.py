@@ -3,17 +3,10 @@
 import pytest
 
 import arches
+from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import (
-    Kprobe,
-    KprobeFlag,
-    disable_kprobe,
-    enable_kprobe,
-    get_kprobe,
-    register_kprobe,
-    unregister_kprobe,
-)
-from emu.kernel.percpu import KprobeStatus
+from emu.kernel.kprobes import disable_kprobe, enable_kprobe, get_kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe, KprobeFlag, KprobeStatus
 
 ARCHS = arches.names()
 BREAKPOINTS = {  # asm/break.h, asm/brk-imm.h, asm/bug.h, asm/ptrace.h, INT3: bytes in memory order
@@ -28,7 +21,7 @@ PATCHINGS = ["live", "stop_machine"]
 
 
 def text_at(lab, addr, size):
-    return lab.kernel.text.read(addr, size).hex()
+    return text.read(lab.kernel, addr, size).hex()
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -212,7 +205,7 @@ def test_what_the_handlers_see_of_pc_and_of_the_instruction(hit, arch):
     def probes(lab):
         kernel, addr = lab.kernel, lab.symbol("probe_me")
         argument = kernel.arch.registers.arguments[0]
-        size = kernel.arch.insn_size(kernel.site(addr).insn)
+        size = kernel.arch.insn_size(kallsyms.site(kernel, addr).insn)
 
         def pre(p, regs):
             seen.append((regs.pc - addr, regs.get(argument)))
@@ -260,7 +253,7 @@ def test_a_pre_handler_that_changes_pc_and_returns_true_skips_the_instruction(ma
 
     def scenario(lab):
         addr = lab.symbol("probe_me")
-        size = lab.kernel.arch.insn_size(lab.kernel.site(addr).insn)
+        size = lab.kernel.arch.insn_size(kallsyms.site(lab.kernel, addr).insn)
 
         def skip(p, regs):
             regs.pc = addr + size
@@ -311,7 +304,7 @@ def test_the_first_that_returns_true_ends_it(make_lab, run_alone, arch):
 
     def scenario(lab):
         addr = lab.symbol("probe_me")
-        size = lab.kernel.arch.insn_size(lab.kernel.site(addr).insn)
+        size = lab.kernel.arch.insn_size(kallsyms.site(lab.kernel, addr).insn)
 
         def skip(p, regs):
             recorder.calls.append("skip")

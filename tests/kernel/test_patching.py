@@ -5,9 +5,11 @@ import pytest
 import arches
 from emu.errors import UsageError
 from emu.explore.execution import RoundRobin, execute
+from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
 from emu.kernel.patching import POLICIES, patch_policy
+from emu.kernel.probe import Kprobe
 
 ARCHS = arches.names()
 
@@ -28,17 +30,16 @@ def stores(laboratory, monkeypatch):
 
     def run(arch, patching):
         world, found = laboratory(arm_and_disarm, arch, patching=patching)(), []
-        text, where = world.lab.kernel.text, world.lab.symbol("probe_me")
-        store = text.store
+        store, where = text.store, world.lab.symbol("probe_me")
 
-        def record(addr, data, **how):
+        def record(kernel, addr, data, **how):
             if where <= addr < where + 16:
                 found.append((addr - where, data))
-            store(addr, data, **how)
+            store(kernel, addr, data, **how)
 
         monkeypatch.setattr(text, "store", record)
         execute(world, RoundRobin())
-        return found, world.lab.kernel.memory_at(where, 4)
+        return found, kallsyms.memory_at(world.lab.kernel, where, 4)
 
     return run
 

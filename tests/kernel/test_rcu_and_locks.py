@@ -3,10 +3,11 @@
 import pytest
 
 from emu.explore.ops import load, wait
+from emu.kernel.interrupts import CpuInterrupts, raise_interrupt
 from emu.kernel.locks import Mutex
-from emu.kernel.notifier import DieNotifier, notify_die, register_die_notifier
-from emu.kernel.percpu import Interrupt
+from emu.kernel.notifier import notify_die, register_die_notifier
 from emu.kernel.rcu import synchronize_rcu
+from emu.kernel.state import DieNotifier, Interrupt
 from emu.kernel.threads import threads
 
 
@@ -175,9 +176,10 @@ def test_plain_interrupts_come_before_the_stopper_and_in_their_order(kernel):
         return Interrupt(name, handler, stopper)
 
     for name in ("stopper", "first", "second"):
-        cpu.raise_interrupt(interrupt(name, name == "stopper"))
-    while cpu.pending():
-        waiting(cpu.take())
+        raise_interrupt(cpu, interrupt(name, name == "stopper"))
+    interrupts = CpuInterrupts(cpu)
+    while interrupts.pending():
+        waiting(interrupts.take())
     assert taken == ["first", "second", "stopper"]
 
 
@@ -191,11 +193,12 @@ def test_when_interrupts_and_the_stopper_are_taken(kernel, irqs, preempt_count, 
 
     cpu = kernel.percpu[0]
     cpu.irqs_enabled, cpu.preempt_count = irqs, preempt_count
-    assert not cpu.pending()
-    cpu.raise_interrupt(Interrupt("stopper", handler, stopper=True))
-    assert cpu.pending() is stopper
-    cpu.raise_interrupt(Interrupt("ipi", handler))
-    assert cpu.pending() is plain
+    interrupts = CpuInterrupts(cpu)
+    assert not interrupts.pending()
+    raise_interrupt(cpu, Interrupt("stopper", handler, stopper=True))
+    assert interrupts.pending() is stopper
+    raise_interrupt(cpu, Interrupt("ipi", handler))
+    assert interrupts.pending() is plain
 
 
 def test_threads_switch_only_where_the_running_one_must_wait():

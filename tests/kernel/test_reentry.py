@@ -6,12 +6,11 @@ Facts, section 3 of each architecture: what is missed, what is fatal, and where 
 import pytest
 
 import arches
-from arches.mips.kprobes import reenter_kprobe, restore_previous_kprobe, set_current_kprobe
+from arches.mips.kprobes import reenter_kprobe, set_current_kprobe
 from emu.explore.execution import RoundRobin, execute
-from emu.kernel import state_machine
 from emu.kernel.guest import call_guest, run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe
-from emu.kernel.percpu import KprobeStatus
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe, KprobeStatus
 from emu.machine.frame import PtRegs
 
 ARCHS = arches.names()
@@ -124,7 +123,7 @@ def test_a_third_level_on_mips_overwrites_the_one_place_to_save(make_lab, boot):
     """Facts 3.1 A: no depth limit, one prev_kprobe; after two returns the first probe is forgotten."""
     lab = make_lab("mips")
     cpu = lab.cpus[0]
-    regs = PtRegs(cpu.cpu, lab.kernel.machine.memory, lab.kernel.arch.registers.status)
+    regs = PtRegs(cpu.core, lab.kernel.machine.memory, lab.kernel.arch.registers.status)
     first, second, third = (Kprobe(symbol_name=name) for name in ("probe_me", "nested_target", "leaf_add"))
     for probe in (first, second, third):
         boot(register_kprobe(lab.kernel, probe))
@@ -132,9 +131,9 @@ def test_a_third_level_on_mips_overwrites_the_one_place_to_save(make_lab, boot):
     cpu.kprobe_ctlblk.status = S.HIT_ACTIVE
     reenter_kprobe(second, regs, cpu)
     reenter_kprobe(third, regs, cpu)
-    restore_previous_kprobe(cpu)
+    cpu.current_kprobe = cpu.kprobe_ctlblk.restore_previous()
     assert (cpu.current_kprobe, cpu.kprobe_ctlblk.status) == (second, S.REENTER)
-    restore_previous_kprobe(cpu)
+    cpu.current_kprobe = cpu.kprobe_ctlblk.restore_previous()
     assert cpu.current_kprobe is second  # and not the first
 
 
@@ -149,9 +148,9 @@ def test_only_x86_saves_the_interrupt_state_with_the_probe(make_lab, arch, kept)
     cpu = make_lab(arch).cpus[0]
     outer, inner = 0x10, 0x20
     cpu.kprobe_ctlblk.saved_status = outer
-    state_machine.save_previous_kprobe(cpu)
+    cpu.kprobe_ctlblk.save_previous(None)
     cpu.kprobe_ctlblk.saved_status = inner
-    state_machine.restore_previous_kprobe(cpu)
+    cpu.kprobe_ctlblk.restore_previous()
     assert cpu.kprobe_ctlblk.saved_status == (outer if kept else inner)
 
 

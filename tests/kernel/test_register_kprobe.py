@@ -3,8 +3,9 @@
 import pytest
 
 import arches
-from emu.kernel.kprobes import Kprobe, KprobeFlag, register_kprobe, unregister_kprobe
-from emu.kernel.slots import InsnSlots
+from emu.kernel import kallsyms, slots, text
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe, KprobeFlag
 from emu.verdict.site import Verdict
 
 ARCHS = arches.names()
@@ -149,11 +150,11 @@ def test_in_the_middle_of_an_instruction_on_csky(register):
 def test_an_odd_address_on_mips_corrupts_two_instructions(make_lab, errno_of):
     """Seen on Linux 6.1: `sym+1` is accepted, and the break word goes over parts of two words."""
     lab = make_lab("mips")
-    addr, text = lab.symbol("probe_me"), lab.kernel.text
-    before = text.read(addr, 8)
+    addr, kernel = lab.symbol("probe_me"), lab.kernel
+    before = text.read(kernel, addr, 8)
     probe = Kprobe(addr + 1)
-    assert errno_of(register_kprobe(lab.kernel, probe)) == 0
-    assert text.read(addr, 8) == before[:1] + bytes.fromhex("cd800000") + before[5:]
+    assert errno_of(register_kprobe(kernel, probe)) == 0
+    assert text.read(kernel, addr, 8) == before[:1] + bytes.fromhex("cd800000") + before[5:]
 
 
 def test_a_mips_address_that_reads_as_an_sc(register):
@@ -200,7 +201,7 @@ def test_exclusives_are_refused_for_what_they_are_and_the_table_for_the_address(
     kernel = make_lab("arm64").kernel
     rules = {"probe_atomic_mid": "exclusive_region", "probe_extable_site": "exception_table"}
     for site, rule in rules.items():
-        decision = kernel.arch.decide(kernel.site(kernel.machine.symbol(site)), None)
+        decision = kernel.arch.decide(kallsyms.site(kernel, kernel.machine.symbol(site)), None)
         assert (decision.verdict, decision.rule) == (Verdict.REJECT, rule)
 
 
@@ -210,7 +211,9 @@ def test_the_exception_table_has_the_one_instruction(make_lab, arch):
     kernel = make_lab(arch).kernel
     image = kernel.machine.image
     covered = range(image.symbols["probe_extable"].address, image.symbols["probe_extable_fixup"].address + 8)
-    assert [addr for addr in covered if kernel.site(addr).in_extable] == [image.symbols["probe_extable_site"].address]
+    assert [addr for addr in covered if kallsyms.site(kernel, addr).in_extable] == [
+        image.symbols["probe_extable_site"].address
+    ]
 
 
 def test_x86_says_eilseq_to_int3_only_since_6_9(register):
@@ -221,10 +224,10 @@ def test_x86_says_eilseq_to_int3_only_since_6_9(register):
 def test_a_refused_probe_leaves_no_trace(make_lab, boot, arch):
     lab = make_lab(arch)
     kernel = lab.kernel
-    text = kernel.text.read(lab.symbol("guest_start"), 64)
+    before = text.read(kernel, lab.symbol("guest_start"), 64)
     assert boot(register_kprobe(kernel, Kprobe(symbol_name="guest_start"))) < 0
     assert kernel.kprobe_table == {}
-    assert kernel.text.read(lab.symbol("guest_start"), 64) == text
+    assert text.read(kernel, lab.symbol("guest_start"), 64) == before
 
 
 # Slots
@@ -235,7 +238,7 @@ def test_no_slot_left(make_lab, errno_of, boot, arch):
     """Three instructions that are stepped, and room for two; on RISC-V a slot is never given back."""
     lab = make_lab(arch)
     kernel = lab.kernel
-    kernel.slots = InsnSlots(kernel, kernel.machine.slots.base, 2 * kernel.arch.port.slot_size)
+    kernel.slots.count = 2
     first, second, third = (Kprobe(symbol_name=name) for name in ("probe_me", "nested_target", "leaf_add"))
     assert errno_of(register_kprobe(kernel, first)) == 0
     assert errno_of(register_kprobe(kernel, second)) == 0
@@ -253,13 +256,13 @@ def test_slots_do_not_overlap_and_stay_in_their_page(make_lab, arch):
     """The page's last words are where called guest functions return to."""
     kernel = make_lab(arch).kernel
     machine, stride = kernel.machine, kernel.arch.port.slot_size
-    site = kernel.site(machine.symbol("probe_me"))
+    site = kallsyms.site(kernel, machine.symbol("probe_me"))
     opcode = site.insn[: kernel.arch.insn_size(site.insn)]
     taken = []
     while True:
         probe = Kprobe(machine.symbol("probe_me"))
         probe.opcode, probe.ainsn.length = opcode, len(opcode)
-        if kernel.slots.fill(probe, site.insn[len(opcode) :]) != 0:
+        if slots.fill(kernel, probe, site.insn[len(opcode) :]) != 0:
             break
         taken.append(probe.ainsn.slot)
     assert len(taken) == (machine.return_pad - machine.slots.base) // stride

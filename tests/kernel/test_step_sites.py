@@ -12,7 +12,8 @@ import pytest
 import arches
 from emu.elf.image import load_image
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 ARCHS = arches.names()

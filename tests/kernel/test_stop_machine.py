@@ -12,7 +12,8 @@ import pytest
 
 from emu.explore.ops import load
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
 from emu.kernel.stop_machine import LastArriver, MultiStopData, MultiStopState, stop_machine_cpuslocked
 
 S = MultiStopState

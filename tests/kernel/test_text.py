@@ -3,8 +3,10 @@
 import pytest
 
 import arches
+from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe
 
 ARCHS = arches.names()
 
@@ -89,52 +91,52 @@ def test_what_is_stored_is_in_memory_and_in_every_cpus_view_at_once(make_lab, ar
     lab = make_lab(arch, cpus=2)
     kernel, addr = lab.kernel, lab.symbol("probe_me")
     kernel.booting = False
-    new = kernel.arch.kprobe_break(kernel.site(addr).insn)
-    kernel.text.store(addr, new, live=True)
-    assert kernel.text.read(addr, len(new)) == new
-    assert [cpu.cpu.fetched(addr, len(new)) for cpu in lab.cpus] == [new] * 2
+    new = kernel.arch.kprobe_break(kallsyms.site(kernel, addr).insn)
+    text.store(kernel, addr, new, live=True)
+    assert text.read(kernel, addr, len(new)) == new
+    assert [cpu.core.fetched(addr, len(new)) for cpu in lab.cpus] == [new] * 2
 
 
 def test_a_fetch_is_unpredictable_from_the_store_to_the_end_of_the_flush(make_lab):
     """arm64: an add that becomes a BRK. The instruction beside it is not in question."""
     lab = make_lab("arm64", patching="live")
-    kernel, addr, cpu = lab.kernel, lab.symbol("probe_me"), lab.cpus[0].cpu
+    kernel, addr, cpu = lab.kernel, lab.symbol("probe_me"), lab.cpus[0].core
     kernel.booting = False
     patching = kernel.patch_text(kernel, addr, arm64_word(BRK4))
     assert repr(patching.send(None)) == "store text[probe_me]"
-    kernel.text.fetched(cpu, addr)
+    text.fetched(kernel, cpu, addr)
     assert kernel.outcomes == set()
     assert repr(patching.send(None)) == "store icache[probe_me]"
-    kernel.text.fetched(cpu, addr + 4)
+    text.fetched(kernel, cpu, addr + 4)
     assert kernel.outcomes == set()
-    kernel.text.fetched(cpu, addr)
+    text.fetched(kernel, cpu, addr)
     assert kernel.outcomes == {"unpredictable"}
     with pytest.raises(StopIteration):
         patching.send(None)
     kernel.outcomes.clear()
-    kernel.text.fetched(cpu, addr)
+    text.fetched(kernel, cpu, addr)
     assert kernel.outcomes == set()
 
 
 def test_addresses_are_named_as_the_kernel_prints_them(make_lab):
     kernel = make_lab("arm64").kernel
     base = kernel.machine.symbol("probe_call")
-    assert kernel.at(base) == "probe_call"
-    assert kernel.at(base + 0x10) == "probe_call+0x10"
-    assert kernel.at(kernel.machine.slots.base + 8) == "slot+0x8"
-    assert kernel.at(0x7000_0000) == "0x70000000"
+    assert kallsyms.at(kernel, base) == "probe_call"
+    assert kallsyms.at(kernel, base + 0x10) == "probe_call+0x10"
+    assert kallsyms.at(kernel, kernel.machine.slots.base + 8) == "slot+0x8"
+    assert kallsyms.at(kernel, 0x7000_0000) == "0x70000000"
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_original_of_a_probed_place_is_read_around_other_probes(make_lab, boot, arch):
     lab = make_lab(arch)
     kernel, addr = lab.kernel, lab.symbol("probe_me")
-    before = kernel.text.read(addr, 8)
+    before = text.read(kernel, addr, 8)
     probe = Kprobe(addr)
     boot(register_kprobe(kernel, probe))
-    assert kernel.text.read(addr, 8) != before
-    assert kernel.original(addr, 8) == before
-    assert kernel.original(addr + 2, 6) == before[2:]
-    assert kernel.original(addr, 1) == before[:1]
-    assert kernel.memory_at(addr, 8) == kernel.text.read(addr, 8)
-    assert kernel.original(0x7000_0000, 4) is None
+    assert text.read(kernel, addr, 8) != before
+    assert kallsyms.original(kernel, addr, 8) == before
+    assert kallsyms.original(kernel, addr + 2, 6) == before[2:]
+    assert kallsyms.original(kernel, addr, 1) == before[:1]
+    assert kallsyms.memory_at(kernel, addr, 8) == text.read(kernel, addr, 8)
+    assert kallsyms.original(kernel, 0x7000_0000, 4) is None

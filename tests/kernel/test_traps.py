@@ -9,8 +9,10 @@ from arches.mips.breaks import bcode
 from emu.errors import GuestError
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.ops import load, store, wait
+from emu.kernel import text
 from emu.kernel.guest import run_guest
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe
 from emu.kernel.stop_machine import stop_machine_cpuslocked
 
 ARCHS = arches.names()
@@ -141,7 +143,7 @@ def test_an_illegal_instruction_in_csky_kernel_code(run_alone, variant, ends):
     """With the inverted test whatever is not 0x1464 gets a SIGTRAP and is executed again, for ever; it should die."""
 
     def scenario(lab):
-        lab.kernel.text.store(lab.symbol("foreign_break_site"), b"\x65\x14", live=False)
+        text.store(lab.kernel, lab.symbol("foreign_break_site"), b"\x65\x14", live=False)
         return guest("foreign_break")(lab)
 
     outcomes, texts = run_alone(scenario, "csky", variant, cpus=1)
@@ -359,7 +361,7 @@ def test_a_break_in_a_delay_slot_on_mips_is_read_there_and_looked_up_at_the_bran
     the check claims the trap for ever."""
 
     def scenario(lab):
-        lab.kernel.text.store(lab.symbol("probe_delay_slot"), MIPS_BREAK, live=False)
+        text.store(lab.kernel, lab.symbol("probe_delay_slot"), MIPS_BREAK, live=False)
         return {"cpu0": run_guest(lab.cpus[0], "probe_delay")}
 
     outcomes, texts = run_alone(scenario, "mips", "recheck", cpus=1)
@@ -374,7 +376,7 @@ def test_a_stray_step_break_on_loongarch_drops_a_preempt_count_that_nobody_took(
     """Facts 3.2, and then the kernel dies."""
 
     def scenario(lab):
-        lab.kernel.text.store(lab.symbol("probe_me"), LOONGARCH_STEP_BREAK, live=False)
+        text.store(lab.kernel, lab.symbol("probe_me"), LOONGARCH_STEP_BREAK, live=False)
         return {"cpu0": run_guest(lab.cpus[0])}
 
     world = laboratory(scenario, "loongarch", cpus=1)()

@@ -7,7 +7,7 @@ import pytest
 
 from emu.errors import UsageError
 from emu.explore.execution import RoundRobin
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel.state import OUTCOMES
 from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched
 from emu.lab.scenario import NamedScenario

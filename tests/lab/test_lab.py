@@ -7,8 +7,9 @@ from emu.errors import HandlerError, UsageError
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.ops import load
 from emu.kernel.guest import call_guest, run_guest
-from emu.kernel.kernel import Config
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Config
 from emu.lab.lab import Laboratory, NotApplicable
 
 ARCHS = arches.names()
@@ -111,7 +112,7 @@ def test_calling_a_guest_function_leaves_the_caller_alone(arch):
 
     def scenario(lab):
         async def pre(p, regs):
-            core, machine = lab.cpus[0].cpu, lab.kernel.machine
+            core, machine = lab.cpus[0].core, lab.kernel.machine
             before = machine.save_registers(core)
             results.append(await call_guest(lab.cpus[0], "probe_call", 20))
             results.append(machine.save_registers(core) == before)

@@ -6,6 +6,7 @@ from emu.explore.execution import Replay, execute
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.search import explore
+from emu.kernel import text
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.compare import grid
 from emu.lab.lab import NotApplicable
@@ -147,8 +148,8 @@ def test_a_probe_put_back_between_lookup_and_comparison_is_not_claimed(arch):
     go(patching, until=lambda: addr not in kernel.kprobe_table, meanwhile=hitting)
     hitting.step()
     assert repr(hitting.op) == "load text[probe_me]"
-    assert kernel.text.read(addr, len(breakpoint_insn)) != breakpoint_insn
-    go(patching, until=lambda: kernel.text.read(addr, len(breakpoint_insn)) == breakpoint_insn, meanwhile=hitting)
+    assert text.read(kernel, addr, len(breakpoint_insn)) != breakpoint_insn
+    go(patching, until=lambda: text.read(kernel, addr, len(breakpoint_insn)) == breakpoint_insn, meanwhile=hitting)
     with pytest.raises(ExecutionEnds):
         go(hitting, until=lambda: False)
     assert kernel.outcomes >= {"oops"}

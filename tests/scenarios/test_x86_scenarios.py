@@ -8,8 +8,8 @@ from arches.x86.breaks import INT3
 from emu.errors import UsageError
 from emu.explore.execution import Replay, RoundRobin
 from emu.explore.search import explore
-from emu.kernel import text_poke
-from emu.kernel.kernel import OUTCOMES
+from emu.kernel import text, text_poke
+from emu.kernel.state import OUTCOMES, TextPokeArray
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.decide import decide_recheck
 from emu.lab.lab import NotApplicable
@@ -210,9 +210,9 @@ def test_what_a_fetch_meets(offset, size, head, torn):
         task.close()
     site = kernel.machine.symbol("nop5_site")
     if head:
-        kernel.text.store(site, head, live=True)
-    kernel.text.store(site + offset, b"\x11" * size, live=True)
-    kernel.text.fetched(kernel.machine.cpus[0], site)
+        text.store(kernel, site, head, live=True)
+    text.store(kernel, site + offset, b"\x11" * size, live=True)
+    text.fetched(kernel, kernel.machine.cpus[0], site)
     assert kernel.outcomes == ({"unpredictable"} if torn else set())
 
 
@@ -260,8 +260,7 @@ def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
     world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     for task in world.tasks:
         task.close()
-    array = text_poke.TextPokeArray(1)
-    array.refs = [2]
+    array = TextPokeArray(refs=[2])
     code = text_poke.drop_reference(array, world.lab.cpus[0])
     code.send(None)
     assert repr(code.send(None)) == "wait text_poke_array_refs[0]"

@@ -9,7 +9,8 @@ import pytest
 
 import arches
 from emu.errors import DecodeError, UsageError
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
 from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench, drive
 from emu.transparent.case import Case, format_case, nonzero_runs, parse_case

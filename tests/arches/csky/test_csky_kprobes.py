@@ -6,8 +6,9 @@ import arches
 from arches.csky.kprobes import kprobe_single_step_handler, prepare_singlestep, restore_psr
 from arches.csky.registers import BOOT_PSR, PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
 from emu.kernel.guest import run_guest
-from emu.kernel.kernel import Config
-from emu.kernel.kprobes import Kprobe, register_kprobe
+from emu.kernel.kprobes import register_kprobe
+from emu.kernel.probe import Kprobe
+from emu.kernel.state import Config
 from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
 
@@ -27,7 +28,7 @@ def stepping(request):
     for task in world.tasks:
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
-    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "psr")
+    regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "psr")
     regs.status = BOOT_PSR
     prepare_singlestep(cpu, regs, p)
     return cpu, regs, p

@@ -2,7 +2,8 @@
 
 import errno
 
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe
 from emu.lab.cells import Settings
 from emu.scenarios.registry import find_scenario
 

@@ -14,10 +14,12 @@ from arches.x86.traps import exc_debug
 from emu.errors import UsageError
 from emu.explore.execution import RoundRobin, execute
 from emu.explore.search import explore
+from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
-from emu.kernel.kernel import Config
-from emu.kernel.kprobes import Kprobe, register_kprobe, unregister_kprobe
-from emu.kernel.percpu import KprobeStatus
+from emu.kernel.interrupts import preemptible
+from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.probe import Kprobe, KprobeStatus
+from emu.kernel.state import Config
 from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
@@ -86,7 +88,7 @@ def test_a_probed_instruction_computes_the_same(site, variant, preempt):
     assert result(kernel) == expected(SITES[site])
     assert sum("kprobe hit" in event for event in events) == COUNT
     assert kernel.percpu[0].current_kprobe is None
-    assert kernel.percpu[0].cpu.get("eflags") & IF
+    assert kernel.percpu[0].core.get("eflags") & IF
 
 
 @pytest.mark.parametrize("preempt", ["none", "full"])
@@ -129,7 +131,7 @@ def slot_bytes(site, variant, preempt, **handlers):
     p = kernel.kprobe_table[kernel.machine.symbol(site)]
     for task in world.tasks:
         task.close()
-    return kernel.text.read(p.ainsn.slot, 16).hex(), p.where, p.ainsn.slot
+    return text.read(kernel, p.ainsn.slot, 16).hex(), p.where, p.ainsn.slot
 
 
 def nothing(lab):
@@ -160,7 +162,7 @@ def stopped_in_slot(variant, preempt):
     """A world whose CPU 0 is about to execute the first instruction of a slot."""
     world = laboratory(probing("probe_me"), variant, preempt)()
     cpu = world.lab.cpus[0]
-    while not world.lab.kernel.in_slot(cpu.cpu.pc):
+    while not kallsyms.in_slot(world.lab.kernel, cpu.core.pc):
         world.tasks[0].step()
     return world, cpu
 
@@ -168,16 +170,16 @@ def stopped_in_slot(variant, preempt):
 @pytest.mark.parametrize("variant", ["mainline", "v6.2", "v5.12"])
 def test_interrupts_are_off_while_a_copy_is_stepped(variant):
     world, cpu = stopped_in_slot(variant, "full")
-    assert not cpu.cpu.get("eflags") & IF
-    assert (cpu.irqs_enabled, cpu.preemptible(), cpu.trap_depth) == (False, False, 0)
+    assert not cpu.core.get("eflags") & IF
+    assert (cpu.irqs_enabled, preemptible(cpu), cpu.trap_depth) == (False, False, 0)
     for task in world.tasks:
         task.close()
 
 
 def test_a_boosted_copy_takes_interrupts_but_is_no_place_to_schedule():
     world, cpu = stopped_in_slot("mainline", "none")
-    assert cpu.cpu.get("eflags") & IF
-    assert (cpu.irqs_enabled, cpu.preemptible(), cpu.trap_depth) == (True, False, 0)
+    assert cpu.core.get("eflags") & IF
+    assert (cpu.irqs_enabled, preemptible(cpu), cpu.trap_depth) == (True, False, 0)
     assert cpu.current_kprobe is None
     for task in world.tasks:
         task.close()
@@ -239,7 +241,7 @@ def test_only_a_reentered_probe_may_not_be_reentered(status, fatal, preempt):
     assert "missed" in outcomes or fatal
     if not fatal:
         assert result(kernel) == expected(SITES["probe_me"])
-        assert kernel.percpu[0].cpu.get("eflags") & IF
+        assert kernel.percpu[0].core.get("eflags") & IF
 
 
 def test_flags_of_an_interrupted_probe_come_back():
@@ -259,7 +261,7 @@ def test_flags_of_an_interrupted_probe_come_back():
 
     kernel, _, _ = run(probing("probe_me", pre_handler=pre), preempt="full")
     assert seen == [IF] * COUNT
-    assert kernel.percpu[0].cpu.get("eflags") & IF
+    assert kernel.percpu[0].core.get("eflags") & IF
 
 
 @pytest.mark.parametrize(("status", "saved"), [("HIT_SS", IF), ("REENTER", 0)])
@@ -268,7 +270,7 @@ def test_a_reentered_probe_saves_the_flags_of_its_own_hit(status, saved):
     world = laboratory(probing("probe_me"), preempt="full")()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     cpu.kprobe_ctlblk.status, cpu.kprobe_ctlblk.saved_status = KprobeStatus[status], IF
-    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "eflags")
     regs.status &= ~IF
     prepare_singlestep(cpu, regs, p)
     assert cpu.kprobe_ctlblk.saved_status == saved
@@ -292,7 +294,7 @@ def test_an_int3_in_the_slot_ends_a_step_only_while_there_is_one(status, accepte
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus[status]
-    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "eflags")
     regs.pc = p.ainsn.slot + 5
     assert answer(step_ended(cpu, regs)) is accepted
     assert regs.pc == (p.addr + 4 if accepted else p.ainsn.slot + 5)
@@ -306,7 +308,7 @@ def test_whoever_else_was_stepping_gets_the_trap_of_the_trap_flag_as_well(saved,
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus.HIT_SS
     cpu.kprobe_ctlblk.saved_status = saved
-    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "eflags")
     regs.pc = p.ainsn.slot + 4
     assert answer(kprobe_debug_handler(cpu, regs)) is claimed
     assert (regs.pc, regs.status & TF) == (p.addr + 4, saved)
@@ -317,7 +319,7 @@ def test_a_step_that_nobody_asked_for_is_turned_off():
     for task in world.tasks:
         task.close()
     cpu = world.lab.cpus[0]
-    regs = PtRegs(cpu.cpu, world.lab.kernel.machine.memory, "eflags")
+    regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "eflags")
     regs.status |= TF
     answer(exc_debug(cpu, regs))
     assert not regs.status & TF
@@ -337,7 +339,7 @@ def test_a_trap_in_a_handler_returns_with_interrupts_off():
     behind = kernel.machine.symbol("nested_target") + 4
     while world.tasks[0].enabled():
         world.tasks[0].step()
-        if cpu.cpu.pc == behind:
+        if cpu.core.pc == behind:
             seen.append((cpu.trap_depth, cpu.irqs_enabled))
     assert seen == [(1, False)] * COUNT
 

@@ -1,0 +1,110 @@
+"""The structs of one kprobe, and of a CPU that runs one (include/linux/kprobes.h and each asm/kprobes.h).
+
+Field names are Linux's where Linux has them. Nothing here knows a kernel or a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, fields
+from enum import Enum, IntFlag
+from typing import Any
+
+from emu.machine.frame import PtRegs
+
+PreHandler = Callable[["Kprobe", PtRegs], Any]
+PostHandler = Callable[["Kprobe", PtRegs, int], Any]
+
+
+class KprobeFlag(IntFlag):
+    GONE = 1
+    DISABLED = 2
+
+
+NO_FLAGS = KprobeFlag(0)
+
+
+@dataclass
+class ArchInsn:
+    """struct arch_specific_insn: a slot and where to go after it, or the routine that simulates."""
+
+    slot: int | None = None
+    restore: int = 0
+    simulate: Callable[[PtRegs], Awaitable[None] | None] | None = None
+    length: int = 0  # bytes of the probed instruction
+    boostable: bool = False
+
+
+@dataclass(eq=False)
+class Kprobe:
+    """struct kprobe: give `addr`, or `symbol_name` and `offset`. Handlers may be plain or `async` functions.
+
+    `pre_handler(p, regs)` returns true if it changed the pc and the instruction is not to be stepped;
+    `post_handler(p, regs, flags)` runs after the step.
+    """
+
+    addr: int | None = None
+    pre_handler: PreHandler | None = None
+    post_handler: PostHandler | None = None
+    symbol_name: str | None = None
+    offset: int = 0
+    flags: KprobeFlag = NO_FLAGS
+    nmissed: int = field(default=0, init=False)
+    opcode: bytes = field(default=b"", init=False)
+    ainsn: ArchInsn = field(default_factory=ArchInsn, init=False)
+    probes: list[Kprobe] = field(default_factory=list, init=False)  # those behind an aggregator
+    list_name: str = field(default="", init=False)  # what that list is called in announcements
+
+    @property
+    def where(self) -> int:
+        """The address, once it is resolved."""
+        assert self.addr is not None
+        return self.addr
+
+    @property
+    def disabled(self) -> bool:
+        return bool(self.flags & (KprobeFlag.DISABLED | KprobeFlag.GONE))
+
+
+class KprobeStatus(Enum):
+    """Linux's values, so that a status can be shown as the kernel would."""
+
+    NONE = 0
+    HIT_ACTIVE = 1
+    HIT_SS = 2
+    REENTER = 4
+    HIT_SSDONE = 8
+
+
+@dataclass
+class PrevKprobe:
+    """The one level of nesting that kprobe_ctlblk can save."""
+
+    kp: Kprobe | None
+    status: KprobeStatus
+
+
+@dataclass
+class KprobeCtlblk:
+    """struct kprobe_ctlblk, as far as all architectures have it; `Port.new_kcb` makes the architecture's own.
+
+    `saved_status` is the interrupt state before the step, in the architecture's image.
+    """
+
+    status: KprobeStatus = KprobeStatus.NONE
+    saved_status: int = 0
+    prev_kprobe: PrevKprobe | None = None
+
+    def save_previous(self, current: Kprobe | None) -> None:
+        """save_previous_kprobe: what is under way, before another probe is."""
+        self.prev_kprobe = PrevKprobe(current, self.status)
+
+    def restore_previous(self) -> Kprobe | None:
+        """restore_previous_kprobe: the probe that is current again."""
+        assert self.prev_kprobe is not None
+        self.status = self.prev_kprobe.status
+        return self.prev_kprobe.kp
+
+    def values(self) -> tuple[object, ...]:
+        """All that it remembers, in the architecture's own fields too."""
+        return tuple(getattr(self, one.name) for one in fields(self))

@@ -1,0 +1,291 @@
+"""The structs that kernel code reads and writes: the kernel, its CPUs, and what an architecture's kernel side provides.
+
+As in the kernel's headers there is next to no code here; `boot.py` builds all of it. Field names are Linux's where
+Linux has them. Of this folder only other files of structs are imported.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emu.errors import UsageError
+from emu.explore.task import KernelCode
+from emu.isa.arch import Arch
+from emu.kernel.locks import Mutex
+from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus
+from emu.machine.cpu import Cpu, Trap
+from emu.machine.frame import PtRegs
+from emu.machine.machine import Machine
+from emu.machine.memory import Memory
+from emu.verdict.site import Decision, Release, Site
+
+Action = Callable[[PtRegs, Any, int], Awaitable[None] | None]
+"""A simulation routine: (regs, instruction, address of the probe); the instruction as `Port.operand` gives it."""
+
+Emulate = Callable[[PtRegs], None]
+PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
+
+OUTCOMES: Mapping[str, str] = {
+    "hit": "a probe's handlers ran",
+    "missed": "a probe was hit while another ran, and counted in nmissed",
+    "claimed": "the trap was swallowed although no probe was found",
+    "passed-on": "the trap was given to the next handler in the chain",
+    "oops": "the kernel dies: BUG, unexpected break",
+    "livelock": "the same trap again and again",
+    "deadlock": "CPUs wait for one another for ever",
+    "wrong-result": "the guest computed something else than without probes",
+    "unpredictable": "a CPU fetched a word while it changed in a way its architecture promises nothing about",
+}
+PATCHINGS = ("live", "stop_machine", "text_poke", "text_poke_bp")
+PREEMPT = ("none", "full")
+VIEWS = ("coherent", "stale")
+
+
+def as_word(opcode: bytes) -> int:
+    """An instruction as the little-endian word that most routines take."""
+    return int.from_bytes(opcode, "little")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One version of an architecture's kprobe code; `release` None means the newest known.
+
+    `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
+    probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are
+    switches that only the architecture's own handlers read. `since` is the first release with these handlers, None if
+    there were no others before. `decide` is the verdict where it is not the architecture's (what if).
+    """
+
+    name: str
+    title: str
+    release: Release | None
+    patching: str
+    rechecks_word: bool
+    fatal_reentry: frozenset[KprobeStatus]
+    trap: Callable[[Percpu, PtRegs, Trap], Awaitable[None]]
+    actions: Mapping[str, Action]
+    options: frozenset[str] = field(default_factory=frozenset)
+    stuck_reentry: frozenset[KprobeStatus] = field(default_factory=frozenset)
+    since: Release | None = None
+    decide: Callable[[Site, Release | None], Decision] | None = None
+
+
+@dataclass(frozen=True)
+class StepOps:
+    """How the copy in an insn slot is stepped.
+
+    `prepare` saves the interrupt state, masks interrupts in the saved status and points pc to the slot;
+    `restore` undoes the masking. `done` runs when a probe is finished (preempt_enable where the
+    handler disabled preemption). `boosts`: the copy is executed without a step and goes back by itself; None where no
+    copy does.
+    """
+
+    prepare: Callable[[Percpu, PtRegs, Kprobe], None]
+    restore: Callable[[Percpu, PtRegs], None]
+    done: Callable[[Percpu], None]
+    boosts: Callable[[Percpu, Kprobe], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Port:
+    """The kernel side of one architecture.
+
+    `fill_slot(p, addr_of_slot, following, options)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None
+    if no copy can be made; `following` is the original text behind the probed instruction, `options` are the
+    variant's.
+    `operand` turns the probed bytes into what simulation routines take. `step` is None where the architecture does
+    not share the state machine (MIPS). `new_kcb` makes the architecture's kprobe_ctlblk. `frees_slots`:
+    arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated instructions have a slot too (MIPS steps
+    the delay slot there). `flush` says what makes new text visible to the other CPUs after a live store: `broadcast`
+    (the instruction does it), `ipi` (each CPU must take an interrupt) or `local` (nothing does).
+    `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
+    `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
+    handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
+    where there is no text_poke_bp. `insn_size` is the length in the eyes of the kernel's own decoder, None where that
+    is `Arch.insn_size`.
+    """
+
+    make_cpu: Callable[[int, Memory], Cpu]
+    irqs_enabled: Callable[[int], bool]
+    slot_size: int
+    fill_slot: Callable[[Kprobe, int, bytes, frozenset[str]], bytes | None]
+    step: StepOps | None
+    flush: str
+    may_change_live: Callable[[int, bytes, bytes], bool]
+    variants: Mapping[str, Variant]
+    operand: Callable[[bytes], Any] = as_word
+    new_kcb: Callable[[], KprobeCtlblk] = KprobeCtlblk
+    slot_for_simulated: bool = False
+    frees_slots: bool = True
+    patchings: tuple[str, ...] = ("live", "stop_machine")
+    insn_size: Callable[[bytes], int] | None = None
+    jump: Callable[[int, int], bytes] | None = None
+    poke_emulation: Callable[[bytes, int], Emulate | None] | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a scenario runs under. `views` stale: an instruction view does not follow a store, not even at an IPI."""
+
+    arch: Arch[Port]
+    variant: Variant
+    patching: str
+    preempt: str = "none"
+    cpus: int = 2
+    views: str = "coherent"
+
+    def __post_init__(self) -> None:
+        _expect("preempt", self.preempt, PREEMPT)
+        _expect("views", self.views, VIEWS)
+        _expect("patching", self.patching, PATCHINGS)
+        if not 1 <= self.cpus <= 4:
+            raise UsageError(f"cpus {self.cpus}: expected 1 to 4, the stacks that the firmware has")
+
+
+def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{what} {value!r}: expected one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a timeline: which CPU, and what it did."""
+
+    cpu: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Something to be run on a CPU. A `stopper` is a thread, so it also needs the CPU's task to be preemptible."""
+
+    name: str
+    handler: Callable[[Percpu], KernelCode]
+    stopper: bool = False
+
+
+@dataclass(frozen=True)
+class DieNotifier:
+    """`call(event, cpu, regs)` returns True for NOTIFY_STOP."""
+
+    name: str
+    priority: int
+    call: Callable[[str, Percpu, PtRegs], bool]
+
+
+@dataclass
+class TrapSeen:
+    """The last trap at some pc: the state it was taken in, `skips` then, and how many before it were the same."""
+
+    state: tuple[object, ...]
+    skips: int
+    alike: int = 0
+
+
+@dataclass(eq=False)
+class Percpu:
+    """One CPU of the kernel; `core` is the emulated CPU under it."""
+
+    core: Cpu
+    kernel: Kernel
+    kprobe_ctlblk: KprobeCtlblk
+    current_kprobe: Kprobe | None = None
+    runs_guest: bool = False
+    preempt_count: int = 0
+    irqs_enabled: bool = True
+    handler_irqs: bool = True  # whether the handler that called the running guest function has interrupts on
+    trap_depth: int = 0
+    qs: int = 0  # quiescent states passed through, for RCU
+    interrupts: deque[Interrupt] = field(default_factory=deque)
+    skips: int = 0  # pre_handlers that returned true
+    traps_seen: dict[int, TrapSeen] = field(default_factory=dict)
+
+    @property
+    def id(self) -> int:
+        return self.core.id
+
+    @property
+    def name(self) -> str:
+        return f"cpu{self.core.id}"
+
+
+@dataclass
+class InsnSlots:
+    """struct kprobe_insn_cache: slots of the architecture's size in one executable region."""
+
+    base: int
+    stride: int
+    count: int
+    used: int = 0  # slots that were ever taken are below this
+    free: list[int] = field(default_factory=list)  # of those
+
+
+@dataclass
+class TextViews:
+    """Where memory and the CPUs' views of text may differ. `in_flux`: address -> (old, new) of a live store that not
+    every CPU has synchronised with; `stale`, by CPU: address -> size of what it has not seen."""
+
+    in_flux: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    stale: dict[int, dict[int, int]] = field(default_factory=dict)
+
+
+@dataclass
+class TextPokeArray:
+    """What text_poke_bp is patching: address -> what the handler does there, None if the breakpoint is not for it."""
+
+    refs: list[int]  # text_poke_array_refs
+    vec: dict[int, Emulate | None] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Kernel:
+    """One kernel: its configuration and all that its CPUs share. Made anew for every execution."""
+
+    config: Config
+    machine: Machine
+    patch_text: PatchText
+    slots: InsnSlots
+    bug_table: Mapping[int, int]
+    text_poke_array: TextPokeArray
+    percpu: list[Percpu] = field(default_factory=list)
+    booting: bool = True
+    version: int = 0  # counts what has changed in text and the kprobe table
+    outcomes: set[str] = field(default_factory=set)
+    events: list[Event] | None = None
+    watched: dict[int, str] = field(default_factory=dict)
+    guest_runs: list[tuple[int, str, int]] = field(default_factory=list)
+    kprobe_table: dict[int, Kprobe] = field(default_factory=dict)
+    kprobe_mutex: Mutex = field(default_factory=lambda: Mutex("kprobe_mutex"))
+    text_mutex: Mutex = field(default_factory=lambda: Mutex("text_mutex"))
+    stop_cpus_mutex: Mutex = field(default_factory=lambda: Mutex("stop_cpus_mutex"))
+    die_chain: list[DieNotifier] = field(default_factory=list)
+    blacklist: frozenset[str] = frozenset({"guest_start", "guest_exit"})
+    views: TextViews = field(default_factory=TextViews)
+
+    @property
+    def arch(self) -> Arch[Port]:
+        return self.config.arch
+
+    @property
+    def variant(self) -> Variant:
+        return self.config.variant
+
+    def note(self, outcome: str) -> None:
+        if outcome not in OUTCOMES:
+            raise UsageError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
+        self.outcomes.add(outcome)
+
+    def changed(self) -> None:
+        """Something that a spinning CPU may be waiting for is different."""
+        self.version += 1
+
+    def set_kprobe(self, addr: int, p: Kprobe | None) -> None:
+        """Insert, replace or remove the table's entry, as one RCU-protected store does."""
+        if p is None:
+            del self.kprobe_table[addr]
+        else:
+            self.kprobe_table[addr] = p
+        self.changed()

@@ -1,0 +1,21 @@
+"""The timeline of an execution, if somebody wants one (`Kernel.events`)."""
+
+from __future__ import annotations
+
+from emu.kernel import kallsyms
+from emu.kernel.state import Event, Percpu
+
+
+def log(cpu: Percpu, text: str) -> None:
+    events = cpu.kernel.events
+    if events is not None:
+        events.append(Event(cpu.id, text))
+
+
+def log_insn(cpu: Percpu) -> None:
+    """What this CPU is about to execute, from its own view of text."""
+    kernel, core = cpu.kernel, cpu.core
+    if kernel.events is None or core.pc == core.halt_at:
+        return
+    for pc in kernel.machine.step_at(core, core.pc):
+        log(cpu, f"{kallsyms.at(kernel, pc)}: {kernel.machine.disassemble(core, pc)}")
