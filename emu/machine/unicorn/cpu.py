@@ -41,6 +41,7 @@ from emu.machine.unicorn.spec import EngineStop, UnicornSpec
 
 UNTIL = 0x7FFFFFFFFFF1  # odd, in no region; MIPS needs it to be in the lower half of the address space
 UNTIL_32 = 0x7FFFFFF1
+TRANSLATED = 32 << 20  # bytes of translated code; by itself an engine reserves 1 GiB of addresses, and exits without
 EXTENDED = 80  # bits: the library wants significand and exponent of such a register apart
 SHARED = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
 TEXT = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
@@ -428,6 +429,7 @@ def _open(spec: UnicornSpec) -> Any:
     for name in spec.modes:
         mode |= getattr(unicorn_const, f"UC_MODE_{name}")
     engine: Any = Uc(getattr(unicorn_const, f"UC_ARCH_{spec.arch}"), mode)
+    engine.ctl_set_tcg_buffer_size(TRANSLATED)
     if spec.cpu_model is not None:
         engine.ctl_set_cpu_model(getattr(_constants(spec.arch), f"UC_CPU_{spec.cpu_model}"))
     if spec.virtual_tlb:
