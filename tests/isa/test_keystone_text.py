@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from arches.arm64 import isa as arm64
@@ -9,6 +12,7 @@ from arches.mips import isa as mips
 from arches.riscv import isa as riscv
 from arches.x86 import isa as x86
 from emu.errors import DecodeError, EncodeError
+from emu.isa import keystone_text
 
 ASSEMBLED = [
     (arm64.assemble, "brk #4", "800020d4"),
@@ -34,6 +38,76 @@ def test_what_is_no_instruction(isa, text: str, capfd: pytest.CaptureFixture[str
     with pytest.raises(EncodeError, match=repr(text)):
         isa.assemble(text, 0)
     assert capfd.readouterr().err == ""  # the assembler's own complaints are not ours
+
+
+HANGS = [
+    (x86, "="),
+    (mips, "="),
+    (arm64, "\\"),
+    (x86, "rep >>"),
+    (x86, "lock (rax)"),
+    (mips, ":lo12:x"),
+    (mips, ".err 1.5"),
+    (mips, ".code64 -"),
+    (arm64, ".inst 0xd503201f :lo12:x"),
+]
+DIES = [
+    (mips, "sc $a1, r0"),
+    (arm64, ".text"),
+    (x86, ".text"),
+    (mips, ".text"),
+    (x86, ".cfi_startproc"),
+    (x86, ".cfi_endproc"),
+    (arm64, ".uleb128 5 , .err"),
+]
+REFUSED = [
+    (x86, '.incbin "/etc/hostname"', ".incbin opens a file"),
+    (x86, '.INCLUDE "/dev/zero"', ".INCLUDE opens a file"),
+    (x86, "mov rax, é", "'é', expected ASCII"),
+    (x86, "nop\0int3", r"'\x00', expected ASCII"),
+    (x86, ".space 100000000", "100000000 bytes, not at most 1024"),
+    (x86, ".rept 1000000\nnop\n.endr", "1000000 bytes, not at most 1024"),
+    (x86, "nop;" * 20_000, "80000 characters, expected at most 65536"),
+]
+
+
+@pytest.mark.parametrize(("isa", "text"), HANGS)
+def test_an_assembler_that_hangs_is_ended_and_the_next_text_is_read(isa, text, monkeypatch):
+    isa.assemble("nop", 0)
+    monkeypatch.setattr(keystone_text, "SECONDS", 0.5)
+    with pytest.raises(EncodeError, match=r"no answer within 0\.5 s, expected instructions"):
+        isa.assemble(text, 0)
+    monkeypatch.undo()
+    assert isa.disassemble(isa.assemble("nop", 0), 0) == "nop"
+
+
+@pytest.mark.parametrize(("isa", "text"), DIES)
+def test_an_assembler_that_dies_is_started_again(isa, text):
+    with pytest.raises(EncodeError, match="the assembler does not survive it, expected instructions"):
+        isa.assemble(text, 0)
+    assert isa.disassemble(isa.assemble("nop", 0), 0) == "nop"
+
+
+@pytest.mark.parametrize(("isa", "text", "says"), REFUSED)
+def test_what_is_not_given_to_the_assembler_or_not_taken_from_it(isa, text, says):
+    with pytest.raises(EncodeError) as refused:
+        isa.assemble(text, 0)
+    assert says in str(refused.value)
+
+
+def test_no_file_is_read_even_if_a_directive_is_not_recognised(monkeypatch):
+    """The process has no file descriptor left to open one with."""
+    monkeypatch.setattr(keystone_text, "OPENS_FILES", re.compile("never"))
+    with pytest.raises(EncodeError):
+        x86.assemble('.incbin "/etc/hostname"', 0)
+
+
+def test_many_lines_are_assembled_by_one_process():
+    x86.assemble("nop", 0)
+    begun = time.monotonic()
+    for number in range(1000):
+        assert x86.assemble(f"mov eax, {number}", 0) == b"\xb8" + number.to_bytes(4, "little")
+    assert time.monotonic() - begun < 5
 
 
 def test_round_trip_through_capstone() -> None:
