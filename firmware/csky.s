@@ -333,11 +333,11 @@ object shared_counter
 	.word	0
 end shared_counter
 object results
-	.word	0, 0, 0, 0
+	.word	0, 0, 0, 0, 0, 0, 0, 0
 end results
 shared_end:
 
 	.section .bss
 object stacks
-	.space	4096
+	.space	8192
 end stacks

@@ -3,7 +3,7 @@
  *
  * There is no library and no start-up code: the host places the image in memory, and `guest_start` in
  * the architecture's assembly part sets the stack and calls `guest_loop`. Initialised data is read-only
- * and lies beside the text, so that what changes while a guest runs is two pages.
+ * and lies beside the text, so that what changes while a guest runs is three pages.
  */
 #include "guest.h"
 

@@ -5,7 +5,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
-#define GUEST_CPUS 4
+#define GUEST_CPUS 8
 #define GUEST_STACK_SHIFT 10
 #define GUEST_STACK_SIZE (1 << GUEST_STACK_SHIFT)
 

@@ -73,7 +73,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
     parser.add_argument("--patching", metavar="P", help=f"{', '.join(POLICIES)}; default: as the variant does")
     parser.add_argument("--preempt", choices=PREEMPT, default="none", help="the modelled kernel's preemption")
-    parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 4; default 2")
+    parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 8; default 2")
     parser.add_argument("--views", choices=VIEWS, help="stale: fetches follow stores late; default: the scenario's")
 
 

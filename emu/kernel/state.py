@@ -141,8 +141,8 @@ class Config:
         _expect("preempt", self.preempt, PREEMPT)
         _expect("views", self.views, VIEWS)
         _expect("patching", self.patching, PATCHINGS)
-        if not 1 <= self.cpus <= 4:
-            raise UsageError(f"cpus {self.cpus}: expected 1 to 4, the stacks that the firmware has")
+        if not 1 <= self.cpus <= 8:
+            raise UsageError(f"cpus {self.cpus}: expected 1 to 8, the stacks that the firmware has")
 
 
 def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -260,7 +260,7 @@ def scenario(tmp_path):
         ((*RACE, "--arch", "vax"), "architecture 'vax': expected one of arm64, csky, loongarch, mips, riscv, x86"),
         ((*RACE, "--variant", "old"), "variant 'old' of arm64: expected one of mainline, seed, "),
         ((*RACE, "--patching", "brutal"), "patching 'brutal': expected one of live, stop_machine"),
-        ((*RACE, "--cpus", "5"), "cpus 5: expected 1 to 4, the stacks that the firmware has"),
+        ((*RACE, "--cpus", "9"), "cpus 9: expected 1 to 8, the stacks that the firmware has"),
         ((*RACE, "--cpus", "1"), "unregister_vs_hit needs cpu1; expected one of cpu0 (--cpus)"),
         (("no_such", "--arch", "arm64"), "scenario 'no_such': expected FILE.py::FUNCTION or one of "),
         (("cells", "--arch", "arm64"), "scenario 'cells': expected FILE.py::FUNCTION or one of "),

@@ -22,7 +22,7 @@ from tools import csky_binutils
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
-CPUS, STACK = 4, 1024
+CPUS, STACK = 8, 1024
 
 Formula = Callable[[int, int], int]  # of the argument and the size of a long
 
@@ -349,7 +349,7 @@ def test_images_are_small_and_low(arch):
     memory = Memory()
     text, data = place(image_of(arch), memory)
     assert (text.base, text.executable) == (0x10000, True) and text.size <= 2 * PAGE
-    assert (data.base, data.executable) == (0x100000, False) and data.size <= 2 * PAGE
+    assert (data.base, data.executable) == (0x100000, False) and data.size <= 3 * PAGE
 
 
 def test_load_ring_goes_round(arch):
@@ -501,7 +501,7 @@ def test_functions_compute_what_the_readme_says(arch, name):
         assert run.stop == Halt(run.image.symbol("guest_exit").address)
         expected = expected_result(guest, guest.functions[name], count)
         assert run.result == expected
-        assert [run.load("results", i) for i in range(CPUS)] == [0, 0, expected, 0]
+        assert [run.load("results", i) for i in range(CPUS)] == [0, 0, expected, 0, 0, 0, 0, 0]
         counted = {"probe_atomic": count, "atomic_add": sum(range(count))}
         assert run.load("shared_counter") == counted.get(name, 0)
 

@@ -42,7 +42,7 @@ def test_defaults():
         ("mips", {"patching": "slow"}, "patching 'slow': expected one of live"),
         ("mips", {"preempt": "half"}, "preempt 'half': expected one of none, full"),
         ("mips", {"views": "odd"}, "views 'odd': expected one of coherent, stale"),
-        ("mips", {"cpus": 0}, "cpus 0: expected 1 to 4"),
+        ("mips", {"cpus": 0}, "cpus 0: expected 1 to 8"),
     ],
 )
 def test_bad_settings(arch, others, said):
