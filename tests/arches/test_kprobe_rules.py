@@ -150,10 +150,7 @@ def arm64(word, release):
         "simulate_cbz_cbnz": among((0x7F000000, 0x34000000), (0x7F000000, 0x35000000)),
         "simulate_tbz_tbnz": among((0x7F000000, 0x36000000), (0x7F000000, 0x37000000)),
         "simulate_b_bl": among((0xFC000000, 0x14000000), (0xFC000000, 0x94000000)),
-        "simulate_br_blr" if at_least(6, 18) else "simulate_br_blr_ret": among(
-            (0xFFFFFC1F, 0xD61F0000), (0xFFFFFC1F, 0xD63F0000)
-        ),
-        "simulate_ret" if at_least(6, 18) else "simulate_br_blr_ret ": among((0xFFFFFC1F, 0xD65F0000)),
+        **register_branches(word, at_least(6, 18)),
     }
     literals = among((0xBF000000, 0x18000000), (0xFF000000, 0x98000000))
     adr = among((0x9F000000, 0x10000000), (0x9F000000, 0x90000000))
@@ -184,7 +181,13 @@ def arm64(word, release):
         return "step"
     if adr:
         return "simulate_adr_adrp"
-    return next((name.strip() for name, is_it in branches.items() if is_it), "reject")
+    return next((name for name, is_it in branches.items() if is_it), "reject")
+
+
+def register_branches(word, split):
+    """br, blr and ret: one routine for all three before they were split."""
+    br_blr, ret = word & 0xFFFFFC1F in (0xD61F0000, 0xD63F0000), word & 0xFFFFFC1F == 0xD65F0000
+    return {"simulate_br_blr": br_blr, "simulate_ret": ret} if split else {"simulate_br_blr_ret": br_blr or ret}
 
 
 def mips(word, features):

@@ -21,7 +21,7 @@ from emu.kernel.state import Config
 from emu.machine.machine import Machine
 from emu.verdict.listing import Listing
 
-ARCHES = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
+ARCHES = arches.names()
 LLVM = ("arm64", "loongarch", "mips", "riscv", "x86")
 OBJDUMP = shutil.which("llvm-objdump-19") or shutil.which("llvm-objdump")
 

@@ -209,7 +209,7 @@ def with_section(data, name, **changes):
     """The file with another header for one section."""
     elf = ELFFile(io.BytesIO(data))
     number = elf.get_section_index(name)
-    header = elf._get_section_header(number)
+    header = elf.get_section(number).header
     for field, value in changes.items():
         header[field] = value
     packed, at = elf.structs.Elf_Shdr.build(header), elf["e_shoff"] + number * elf["e_shentsize"]

@@ -1,5 +1,6 @@
 """The search against interleavings counted by hand."""
 
+from itertools import count
 from math import comb
 
 import pytest
@@ -212,11 +213,15 @@ def test_the_same_seed_gives_the_same_schedule_and_seeds_differ():
     assert len({run(seed) for seed in range(20)}) > 5
 
 
-def test_progress_is_told_and_its_fraction_grows():
+def test_progress_is_told_and_its_fraction_grows(monkeypatch):
+    """Every second here: on a clock of which each look costs a second, after each execution."""
+    monkeypatch.setattr("time.monotonic", count().__next__)
     told = []
-    explore(lambda: World(steps(8), steps(8)), limit=12_000, progress=lambda report, done: told.append(done))
-    assert told == sorted(told)
-    assert all(0 <= done <= 1 for done in told)
+    explore(lambda: World(steps(3), steps(3)), progress=lambda report, done: told.append((report.executions, done)))
+    executions, fractions = zip(*told, strict=True)
+    assert executions == (*range(1, 20),)  # 20 ways; the last is the end and no progress
+    assert list(fractions) == sorted(set(fractions))
+    assert fractions[0] > 0 and fractions[-1] < 1
 
 
 async def endless(state):

@@ -10,6 +10,7 @@ from emu.kernel.interrupts import raise_interrupt
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import Interrupt
+from tests.arch_rows import Rows, every_arch_has_a_row
 
 ARCHS = arches.names()
 
@@ -18,19 +19,24 @@ def slot_of(lab, probe, size):
     return text.read(lab.kernel, probe.ainsn.slot, size)
 
 
-@pytest.mark.parametrize(
-    ("arch", "site", "contents"),
-    [
-        ("arm64", "probe_me", "000c0091 c00020d4"),  # add x0, x0, #3; BRK #6
-        ("loongarch", "probe_me", "840cc002 0b002a00"),  # addi.d $a0, $a0, 3; break 11
-        ("riscv", "probe_me", "13053500 73001000"),  # addi a0, a0, 3; ebreak
-        ("riscv", "probe_c_addi_site", "8d05 73001000"),  # c.addi a1, 3; the ebreak has 32 bits all the same
-        ("mips", "probe_me", "03008424 0d810000"),  # addiu a0, a0, 3; break 516, code at bit 6
-        ("mips", "probe_delay_branch", "01008224 0d810000"),  # bnez: not itself, but addiu v0, a0, 1 behind it
-        ("mips", "probe_delay_nop", "00000000 0d810000"),
-        ("csky", "probe_me", "0220"),  # addi r0, 3; nothing behind it: trace mode
-    ],
-)
+COPIES = [
+    ("arm64", "probe_me", "000c0091 c00020d4"),  # add x0, x0, #3; BRK #6
+    ("loongarch", "probe_me", "840cc002 0b002a00"),  # addi.d $a0, $a0, 3; break 11
+    ("riscv", "probe_me", "13053500 73001000"),  # addi a0, a0, 3; ebreak
+    ("riscv", "probe_c_addi_site", "8d05 73001000"),  # c.addi a1, 3; the ebreak has 32 bits all the same
+    ("mips", "probe_me", "03008424 0d810000"),  # addiu a0, a0, 3; break 516, code at bit 6
+    ("mips", "probe_delay_branch", "01008224 0d810000"),  # bnez: not itself, but addiu v0, a0, 1 behind it
+    ("mips", "probe_delay_nop", "00000000 0d810000"),
+    ("csky", "probe_me", "0220"),  # addi r0, 3; nothing behind it: trace mode
+    ("x86", "probe_me", "4883c703 e9"),  # add $3, %rdi; and a jump back, as below
+]
+
+
+def test_every_architecture_has_a_copy():
+    every_arch_has_a_row("tests/kernel/test_insn_slots.py: COPIES", (arch for arch, *_ in COPIES))
+
+
+@pytest.mark.parametrize(("arch", "site", "contents"), COPIES)
 def test_a_copy_and_the_break_that_ends_its_step(make_lab, boot, arch, site, contents):
     lab = make_lab(arch)
     probe = Kprobe(lab.symbol(site))
@@ -132,14 +138,17 @@ def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
 
 # The step itself
 
-MASKS = {  # bits of the saved status in which interrupts are off: (mask, value), facts by the manuals
-    "arm64": (0x3C0, 0x3C0),  # DAIF, all four
-    "riscv": (0x20, 0),  # sstatus.SPIE
-    "loongarch": (0x4, 0),  # CSR.PRMD.PIE
-    "mips": (0x1, 0),  # Status.IE
-    "csky": (0xC040, 0x4000),  # PSR.IE off, TM 01
-    "x86": (0x200, 0),  # EFLAGS.IF
-}
+MASKS = Rows(  # bits of the saved status in which interrupts are off: (mask, value), facts by the manuals
+    "tests/kernel/test_insn_slots.py: MASKS",
+    {
+        "arm64": (0x3C0, 0x3C0),  # DAIF, all four
+        "riscv": (0x20, 0),  # sstatus.SPIE
+        "loongarch": (0x4, 0),  # CSR.PRMD.PIE
+        "mips": (0x1, 0),  # Status.IE
+        "csky": (0xC040, 0x4000),  # PSR.IE off, TM 01
+        "x86": (0x200, 0),  # EFLAGS.IF
+    },
+)
 
 
 def stepping(cpu):

@@ -7,16 +7,9 @@ from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import disable_kprobe, enable_kprobe, get_kprobe, register_kprobe, unregister_kprobe
 from emu.kernel.probe import Kprobe, KprobeFlag, KprobeStatus
+from tests.kernel.breakpoints import BREAKPOINTS
 
 ARCHS = arches.names()
-BREAKPOINTS = {  # asm/break.h, asm/brk-imm.h, asm/bug.h, asm/ptrace.h, INT3: bytes in memory order
-    "arm64": "800020d4",
-    "csky": "6414",
-    "loongarch": "0a002a00",
-    "mips": "cd800000",
-    "riscv": "73001000",
-    "x86": "cc",
-}
 PATCHINGS = ["live", "stop_machine"]
 
 

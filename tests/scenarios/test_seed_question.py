@@ -2,6 +2,7 @@
 
 import pytest
 
+import arches
 from emu.explore.execution import Replay, execute
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
@@ -13,7 +14,7 @@ from emu.lab.lab import NotApplicable
 from emu.scenarios.registry import find_scenario, shipped
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
-ARCHS = ("arm64", "csky", "loongarch", "mips", "riscv", "x86")
+ARCHS = arches.names()
 
 
 def explored(scenario, arch, variant="mainline", patching=None, preempt="none"):
