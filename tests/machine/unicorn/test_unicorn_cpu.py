@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import pytest
 
+import arches
 from arches.arm64 import isa as arm64
 from arches.mips import isa as mips
 from arches.riscv import isa as riscv
 from arches.x86 import isa as x86
 from emu.errors import MemoryAccessError, UsageError
+from emu.isa.arch import RegisterFile
 from emu.machine.cpu import Cpu, Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.memory import PAGE, Memory
 
@@ -50,6 +52,11 @@ class Program:
     after_syscall: int
     illegal: bytes
     fp: bytes
+    own_odd_fp: int = 0  # bits of the status with which odd floating point registers are registers of their own
+
+    @property
+    def registers(self) -> RegisterFile:
+        return arches.load(self.name.removesuffix("-c")).registers
 
 
 def b_arm64(back: int) -> bytes:
@@ -109,6 +116,7 @@ MIPS = Program(
     after_syscall=0,
     illegal=words(0xFFFFFFFF),
     fp=words(0x46200000),  # add.d f0, f0, f0
+    own_odd_fp=1 << 26,  # Status.FR
 )
 RISCV = Program(
     name="riscv",
@@ -579,23 +587,22 @@ def test_view_of_what_is_not_text(program: Program, addr: int, size: int) -> Non
 
 
 def names_of(program: Program) -> list[str]:
-    registers = program.make_cpu(0, machine())._spec.file
+    registers = program.registers
     return [*registers.visible, registers.status, *(name for name in registers.fp if name not in registers.widths)]
 
 
 def test_every_register_keeps_what_it_is_given(program: Program) -> None:
     cpu, _ = boot(program, b"")
-    zero = cpu._spec.file.zero
-    flags = cpu._spec.file.flags
+    registers = program.registers
     # The status last to first: x86's flags are bits of it.
     values = {name: 0x100 + 3 * n for n, name in enumerate(names_of(program)) if name != "eflags"}
-    values |= {name: n & 1 for n, name in enumerate(flags)}
-    if cpu._spec.pairs is not None:  # odd floating point registers are registers of their own in this mode
-        values[cpu._spec.file.status] |= 1 << cpu._spec.pairs.bit
+    values |= {name: n & 1 for n, name in enumerate(registers.flags)}
+    if program.own_odd_fp:
+        values[registers.status] |= program.own_odd_fp
     for name, value in values.items():
         cpu.set(name, value)
-    if zero is not None:
-        values[cpu._spec.file.gpr[zero]] = 0
+    if registers.zero is not None:
+        values[registers.gpr[registers.zero]] = 0
     assert {name: cpu.get(name) for name in values} == values
 
 
@@ -617,7 +624,7 @@ def test_modes_of_floating_point_keep_what_they_are_given(program: Program) -> N
 
 def test_width_of_registers(program: Program) -> None:
     cpu, _ = boot(program, b"")
-    top = (1 << cpu._spec.file.bits) - 1
+    top = (1 << program.registers.bits) - 1
     cpu.set(program.counter, -1)
     assert cpu.get(program.counter) == top
     cpu.pc = -4
@@ -634,14 +641,14 @@ def test_unknown_register(program: Program) -> None:
 
 def test_registers_by_number_and_name_are_the_same(program: Program) -> None:
     cpu, _ = boot(program, b"")
-    number = cpu._spec.file.gpr.index(cpu._spec.file.canonical(program.counter))
+    number = program.registers.gpr.index(program.registers.canonical(program.counter))
     cpu.gpr[number] = 0x55
     assert cpu.get(program.counter) == 0x55
 
 
 def test_snapshot_brings_back_registers_pc_and_soft_ones(program: Program) -> None:
     cpu, _ = boot(program, program.add * 9)
-    status = cpu._spec.file.status
+    status = program.registers.status
     cpu.set(program.counter, 5)
     before = cpu.get(status)
     state = cpu.snapshot()
