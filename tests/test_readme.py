@@ -1,4 +1,4 @@
-"""Every command that the README shows prints what the README says."""
+"""Every command that a README shows prints what the README says, and every relative link leads somewhere."""
 
 import re
 
@@ -6,16 +6,13 @@ import pytest
 
 import arches
 from emu.cli import main
-from tools.update_readme import README, agrees, examples, run
+from tools.update_readme import ROOT, Example, agrees, broken_links, examples, readmes, run, update
 
-EXAMPLES = list(examples(README.read_text(encoding="utf-8")))
-
-
-DEFECTS = re.findall(
-    r"^\| (\w+) \| `(word=[^`]*)` \|[^|]*\| (newest|before [\d.]+) \|$", README.read_text(), re.MULTILINE
-)
-
-
+README = ROOT / "README.md"
+READMES = readmes()
+EXAMPLES = [example for readme in READMES for example in examples(readme)]
+DEFECT = re.compile(r"^\| (\w+) \| `(word=[^`]*)` \|[^|]*\| (newest|before [\d.]+) \|$", re.MULTILINE)
+DEFECTS = [row for readme in READMES for row in DEFECT.findall(readme.read_text(encoding="utf-8"))]
 LAST = {4: 20, 5: 19}  # minor numbers
 
 
@@ -43,23 +40,40 @@ def test_the_table_of_defects_covers_every_architecture():
     assert {arch for arch, _, _ in DEFECTS} == set(arches.names())
 
 
-@pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
-def test_output_is_as_shown(command, shown):
-    printed = run(command)
-    assert agrees(shown, printed), printed
+def name_of(readme):
+    return str(readme.relative_to(ROOT))
 
 
-def test_the_readme_shows_every_command():
-    shown = {command.split()[2] for command, _ in EXAMPLES}
-    listed = re.search(r"COMMAND\n(.*?)\n\n", run("$ tools/trapline --help"), re.DOTALL)
+def as_parameter(example):
+    marks = [pytest.mark.exhaustive] if example.exhaustive else []
+    return pytest.param(example, marks=marks, id=f"{name_of(example.readme)}: {example.command}")
+
+
+@pytest.mark.parametrize("example", [as_parameter(example) for example in EXAMPLES])
+def test_output_is_as_shown(example):
+    printed = run(example)
+    assert agrees(example.shown, printed), printed
+
+
+@pytest.mark.parametrize("readme", READMES, ids=name_of)
+def test_relative_links_lead_somewhere(readme):
+    assert broken_links(readme) == []
+
+
+def test_the_readmes_show_every_command():
+    shown = {example.command.split()[2] for example in EXAMPLES}
+    listed = re.search(r"COMMAND\n(.*?)\n\n", run(Example(README, "$ tools/trapline --help", "", False, ())), re.DOTALL)
     commands = set(re.findall(r"^    (\S+)", listed[1], re.MULTILINE))
     assert commands <= shown
 
 
-def test_it_opens_with_the_two_commands_that_a_newcomer_types():
+def test_the_first_one_opens_with_the_two_commands_that_a_newcomer_types():
     first = README.read_text(encoding="utf-8").split("\n## ")[0]
     assert "tools/trapline compare" in first
     assert "tools/test" in first
+
+
+# The tool itself
 
 
 @pytest.mark.parametrize(
@@ -73,3 +87,69 @@ def test_it_opens_with_the_two_commands_that_a_newcomer_types():
 )
 def test_the_comparison_itself(shown, printed, same):
     assert agrees(shown, printed) == same
+
+
+TOOL = """
+# A README
+
+A file:
+
+```python
+# ask.py
+from emu.verdict.site import Verdict
+question = "how many?"
+```
+
+<!-- exhaustive -->
+
+```console
+$ python ask.py
+nothing, it only has a question
+$ rm -rf ask.py
+$ python -c 'import ask; print(ask.question, len(ask.Verdict))' | tr m M
+how Many? 3
+```
+
+```python
+print("a block without a name")
+```
+
+[this](#a-readme) [here](README.md#a-file) [code](there.py) [far](https://example.org/x) `[a](b)`
+"""
+
+
+@pytest.fixture
+def readme(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(TOOL)
+    return path
+
+
+def test_what_is_an_example(readme):
+    found = [(one.command, one.shown, one.exhaustive, [name for name, _ in one.files]) for one in examples(readme)]
+    assert found == [
+        ("$ python ask.py", "", False, ["ask.py"]),
+        ("$ python ask.py", "nothing, it only has a question\n", True, ["ask.py"]),
+        ("$ python -c 'import ask; print(ask.question, len(ask.Verdict))' | tr m M", "how Many? 3\n", True, ["ask.py"]),
+        ("$ python block.py", "", False, ["ask.py", "block.py"]),
+    ]
+
+
+def test_the_blocks_are_run_where_their_files_are(readme):
+    assert [run(one) for one in examples(readme)] == ["", "", "how Many? 3\n", "a block without a name\n"]
+
+
+def test_the_output_is_pasted_but_a_block_that_prints_stays_wrong(readme, capsys):
+    before = readme.read_text()
+    assert update(readme, check=True)
+    assert readme.read_text() == before
+    assert update(readme, check=False)
+    assert readme.read_text() == before.replace("nothing, it only has a question\n", "")
+    assert capsys.readouterr().err.count("differs: $ python block.py\n") == 2
+
+
+def test_links_that_lead_nowhere(readme):
+    """Also to a heading that only has a similar name; code is no link."""
+    assert broken_links(readme) == ["README.md#a-file", "there.py"]
+    (readme.parent / "there.py").touch()
+    assert broken_links(readme) == ["README.md#a-file"]
