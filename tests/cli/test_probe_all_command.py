@@ -56,7 +56,7 @@ def probe_all(capsys):
     return run
 
 
-@pytest.mark.parametrize("kind", ["o", "elf"])
+@pytest.mark.parametrize("kind", ["o", pytest.param("elf", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("arch", ARCHES)
 def test_compiled_functions(compiled, probe_all, arch, kind):
     """-O2, so that they are short; the object goes through our own relocations. MIPS needs its defects mended."""

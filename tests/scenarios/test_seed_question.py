@@ -14,6 +14,7 @@ from emu.lab.lab import NotApplicable
 from emu.scenarios.registry import find_scenario, shipped
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
+LONG = pytest.mark.exhaustive
 ARCHS = arches.names()
 
 
@@ -94,7 +95,7 @@ def test_registration_never_fails_the_lookup(arch, patching):
     assert cell.frequency("hit") == SOMETIMES
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", [pytest.param(arch, marks=LONG) if arch == "mips" else arch for arch in ARCHS])
 def test_two_cpus_in_one_probe_both_hit_it(arch):
     assert explored("two_cpus_hit", arch).frequency("hit") == ALWAYS
 
@@ -132,7 +133,7 @@ def test_break_515_as_gas_spells_it_is_claimed_for_ever_on_mips():
     assert (without.frequency("claimed"), without.frequency("oops")) == (NEVER, ALWAYS)
 
 
-@pytest.mark.parametrize("arch", ["mips", "loongarch", "riscv"])
+@pytest.mark.parametrize("arch", [pytest.param("mips", marks=LONG), "loongarch", "riscv"])
 def test_putting_a_probe_back_may_kill_a_cpu_that_the_check_would_have_saved(arch):
     assert explored("reregister_vs_hit", arch, "recheck", "live").frequency("oops") == SOMETIMES
 
