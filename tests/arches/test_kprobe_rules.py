@@ -46,6 +46,9 @@ class Row:
         span, _, self.feature = when.partition("@")
         self.span, self.number = span, number
 
+    def __str__(self):
+        return str(self.number)
+
     def holds(self, release, features):
         if self.feature and self.feature not in features:
             return False

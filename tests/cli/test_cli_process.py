@@ -276,7 +276,7 @@ def test_json_has_no_colour_on_a_terminal():
 
 
 def test_a_limit_of_addresses_that_a_few_engines_fit_in():
-    """Each engine would reserve 1 GiB by itself, and end the process where that is not to be had (ulimit -v, in KiB)."""
+    """Each engine would reserve 1 GiB by itself, and end the process where that is not to be had (-v is in KiB)."""
     command = 'ulimit -v 2000000; exec "$0" -m emu.cli run unregister_vs_hit --arch arm64 --cpus 4'
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
