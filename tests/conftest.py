@@ -1,16 +1,20 @@
-"""Guest programs and modules for the commands: out of C where zig is there, Debian's where they were fetched."""
+"""The name `trapline`; guest programs and modules for the commands: out of C where zig is there, Debian's where they
+were fetched."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent / "data" / "functions.c"
-MODULES = Path(__file__).parents[1] / ".cache" / "modules"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "tests" / "data" / "functions.c"
+MODULES = ROOT / ".cache" / "modules"
 TARGETS = {
     "arm64": ("aarch64-linux-musl",),
     "riscv": ("riscv64-linux-musl",),
@@ -26,6 +30,16 @@ KINDS = {
     "elf": (*FIXED, "-nostdlib", "-static", "-Wl,--no-gc-sections"),
     "pic.elf": ("-fPIC", "-nostdlib", "-static", "-Wl,--no-gc-sections"),
 }
+
+
+def pytest_configure(config):
+    """`import trapline` is the tree under test, here and in processes: what is installed may be another checkout."""
+    folder = tempfile.TemporaryDirectory()
+    (Path(folder.name) / "trapline").symlink_to(ROOT / "emu" / "api")
+    sys.path.insert(0, folder.name)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder.name, str(ROOT), *([before] if before else [])])
+    config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(scope="session")

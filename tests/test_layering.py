@@ -21,7 +21,8 @@ FLOORS = (  # each imports only what stands before it; those on one floor do not
     ("emu.lab", "emu.transparent"),
     ("emu.scenarios",),
     ("emu.report",),
-    ("emu.cli", "emu.api"),
+    ("emu.cli",),
+    ("emu.api",),
 )
 LAYERS = [name for floor in FLOORS for name in floor]
 MAY_IMPORT = {

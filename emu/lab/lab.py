@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from emu.blame import blamed, name_of
@@ -21,10 +20,10 @@ from emu.kernel.kprobes import register_kprobe
 from emu.kernel.notifier import register_die_notifier
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import Config, DieNotifier, Kernel, Percpu
+from emu.lab.firmware import FIRMWARE
 from emu.machine.cpu import Halt
 from emu.machine.machine import Machine
 
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 REFERENCE_LIMIT = 200_000  # instructions of one guest without probes
 
 Scenario = Callable[["Lab"], Mapping[str, KernelCode]]

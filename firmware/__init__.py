@@ -1,0 +1,1 @@
+"""The guest kernels' images, as package data: installed as `emu.firmware`, and in a checkout a folder beside `emu`."""
