@@ -15,6 +15,7 @@ from emu.blame import call
 from emu.explore.ops import own
 from emu.kernel import text
 from emu.kernel.kprobes import get_kprobe, kprobes_inc_nmissed_count
+from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone
 from emu.kernel.state import Percpu
@@ -70,7 +71,7 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
         return gone
     set_current_kprobe(p, regs, cpu)
     kcb.status = KprobeStatus.HIT_ACTIVE
-    cpu.kernel.note("hit")
+    cpu.kernel.note(Outcome.HIT)
     log(cpu, "kprobe hit: pre_handler")
     if p.pre_handler is not None and await call(p.pre_handler, p, regs):
         cpu.current_kprobe = None
@@ -95,7 +96,7 @@ def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     kcb.save_previous(cpu.current_kprobe)
     set_current_kprobe(p, regs, cpu)
     kprobes_inc_nmissed_count(p)
-    cpu.kernel.note("missed")
+    cpu.kernel.note(Outcome.MISSED)
     log(cpu, "kprobe re-entered: nmissed")
     prepare_singlestep(p, regs, cpu)
     kcb.status = KprobeStatus.REENTER

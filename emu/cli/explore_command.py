@@ -10,7 +10,7 @@ from emu.cli.status import say_interrupted
 from emu.explore.execution import Replay
 from emu.explore.schedule import format_schedule
 from emu.explore.search import Report
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, expectation, explore_cell, run_once
 from emu.report.as_json import cell_json
 from emu.report.cells import cell_text
@@ -48,7 +48,7 @@ def explore_scenario(options: argparse.Namespace) -> int:
 
 
 def print_witnesses(cell: Cell) -> None:
-    for name in OUTCOMES:
+    for name in Outcome:
         if (witness := cell.witness(name)) is not None:
             print(f"\n{name}: {format_schedule(witness)}\n")
             print(timeline(run_once(cell.settings, Replay(witness)).events, cell.settings.cpus))

@@ -8,7 +8,7 @@ from typing import Any
 
 import arches
 from emu.cli.arguments import Commands, command
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 from emu.report.text import print_json, table
 from emu.scenarios.registry import find_scenario, shipped
 
@@ -64,7 +64,7 @@ def variants() -> list[dict[str, Any]]:
 
 
 def outcomes() -> list[dict[str, Any]]:
-    return [{"name": name, "meaning": meaning} for name, meaning in OUTCOMES.items()]
+    return [{"name": outcome, "meaning": outcome.text} for outcome in Outcome]
 
 
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emu.blame import blamed
+from emu.kernel.outcome import Outcome
 from emu.kernel.state import DieNotifier, Percpu
 from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
@@ -11,7 +12,7 @@ from emu.machine.frame import PtRegs
 def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
     """Whether a notifier claimed the event (NOTIFY_STOP); kprobes has its own call sites in the handlers."""
     kernel = cpu.kernel
-    kernel.note("passed-on")
+    kernel.note(Outcome.PASSED_ON)
     for notifier in kernel.die_chain:
         log(cpu, f"notify_die({event}): {notifier.name}")
         with blamed(notifier.call):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from emu.explore.ops import load
 from emu.kernel import kallsyms, text
+from emu.kernel.outcome import Outcome
 from emu.kernel.state import Percpu
 from emu.kernel.trace import log
 
@@ -30,6 +31,6 @@ async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> boo
 
 def claim(cpu: Percpu, why: str) -> bool:
     """The trap is swallowed although no probe was found."""
-    cpu.kernel.note("claimed")
+    cpu.kernel.note(Outcome.CLAIMED)
     log(cpu, why)
     return True

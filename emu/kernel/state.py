@@ -15,6 +15,7 @@ from emu.errors import UsageError
 from emu.explore.task import KernelCode
 from emu.isa.arch import Arch
 from emu.kernel.locks import Mutex
+from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus
 from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
@@ -28,17 +29,6 @@ Action = Callable[[PtRegs, Any, int], Awaitable[None] | None]
 Emulate = Callable[[PtRegs], None]
 PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
 
-OUTCOMES: Mapping[str, str] = {
-    "hit": "a probe's handlers ran",
-    "missed": "a probe was hit while another ran, and counted in nmissed",
-    "claimed": "the trap was swallowed although no probe was found",
-    "passed-on": "the trap was given to the next handler in the chain",
-    "oops": "the kernel dies: BUG, unexpected break",
-    "livelock": "the same trap again and again",
-    "deadlock": "CPUs wait for one another for ever",
-    "wrong-result": "the guest computed something else than without probes",
-    "unpredictable": "a CPU fetched a word while it changed in a way its architecture promises nothing about",
-}
 PATCHINGS = ("live", "stop_machine", "text_poke", "text_poke_bp")
 PREEMPT = ("none", "full")
 VIEWS = ("coherent", "stale")
@@ -253,7 +243,7 @@ class Kernel:
     percpu: list[Percpu] = field(default_factory=list)
     booting: bool = True
     version: int = 0  # counts what has changed in text and the kprobe table
-    outcomes: set[str] = field(default_factory=set)
+    outcomes: set[Outcome] = field(default_factory=set)
     events: list[Event] | None = None
     watched: dict[int, str] = field(default_factory=dict)
     guest_runs: list[tuple[int, str, int]] = field(default_factory=list)
@@ -273,10 +263,8 @@ class Kernel:
     def variant(self) -> Variant:
         return self.config.variant
 
-    def note(self, outcome: str) -> None:
-        if outcome not in OUTCOMES:
-            raise UsageError(f"outcome {outcome!r}: expected one of {', '.join(OUTCOMES)}")
-        self.outcomes.add(outcome)
+    def note(self, outcome: Outcome | str) -> None:
+        self.outcomes.add(Outcome(outcome))
 
     def changed(self) -> None:
         """Something that a spinning CPU may be waiting for is different."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from emu.blame import call
 from emu.errors import MemoryAccessError
 from emu.kernel.kprobes import kprobes_inc_nmissed_count
+from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeStatus
 from emu.kernel.state import Percpu, StepOps
 from emu.kernel.trace import log
@@ -22,7 +23,7 @@ async def kprobe_hit(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
     if cpu.current_kprobe is not None:
         return await reenter_kprobe(p, regs, cpu)
     cpu.current_kprobe, kcb.status = p, KprobeStatus.HIT_ACTIVE
-    cpu.kernel.note("hit")
+    cpu.kernel.note(Outcome.HIT)
     log(cpu, "kprobe hit: pre_handler")
     if p.pre_handler is None or not await call(p.pre_handler, p, regs):
         await setup_singlestep(p, regs, cpu, reenter=False)
@@ -41,7 +42,7 @@ async def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:
         log(cpu, "WARN: failed to recover from reentered kprobes")
         return True
     kprobes_inc_nmissed_count(p)
-    cpu.kernel.note("missed")
+    cpu.kernel.note(Outcome.MISSED)
     log(cpu, "kprobe re-entered: nmissed")
     await setup_singlestep(p, regs, cpu, reenter=True)
     return True

@@ -9,6 +9,7 @@ ever.) QEMU's TCG looked like that in January 2024: an int3 was taken that memor
 
 from __future__ import annotations
 
+from emu.kernel.outcome import Outcome
 from emu.kernel.state import Kernel
 from emu.machine.cpu import Cpu
 
@@ -80,4 +81,4 @@ def fetched(kernel: Kernel, core: Cpu, pc: int) -> None:
         return
     end = pc + kernel.machine.size_at(core, pc)
     if any(addr < end and pc < addr + len(data) for addr, (_, data) in changing.items()):
-        kernel.note("unpredictable")
+        kernel.note(Outcome.UNPREDICTABLE)

@@ -7,6 +7,7 @@ from typing import NoReturn
 from emu.errors import GuestError
 from emu.explore.ops import ExecutionEnds, retry
 from emu.kernel import kallsyms, text
+from emu.kernel.outcome import Mark, Outcome
 from emu.kernel.state import Percpu, TrapSeen
 from emu.kernel.trace import log
 from emu.machine.cpu import Fault, Trap, TrapKind
@@ -22,7 +23,7 @@ def die(cpu: Percpu, regs: PtRegs, why: str) -> NoReturn:
 
 
 def oops(cpu: Percpu, why: str, pc: int) -> NoReturn:
-    cpu.kernel.note("oops")
+    cpu.kernel.note(Outcome.OOPS)
     log(cpu, f"die: {why} at {kallsyms.at(cpu.kernel, pc)}")
     raise ExecutionEnds(why)
 
@@ -80,7 +81,7 @@ def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
     """A guest that touches what it must not. The kernel dies if a probe or half-written text may have led it there;
     without one of them no scenario can use it: GuestError."""
     where, what = kallsyms.at(cpu.kernel, fault.pc), f"{fault.access} of {fault.address:#x}"
-    if cpu.kernel.outcomes & {"hit", "missed", "unpredictable"}:
+    if any(Mark.MISLEADS in outcome.marks for outcome in cpu.kernel.outcomes):
         oops(cpu, f"page fault, {what}", fault.pc)
     hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
     raise GuestError(f"{cpu.name} at {where}: {what}; {hint}")

@@ -13,7 +13,8 @@ from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
 from emu.explore.search import Progress, Report, explore
 from emu.explore.task import Task
-from emu.kernel.state import OUTCOMES, Config, Event
+from emu.kernel.outcome import Outcome
+from emu.kernel.state import Config, Event
 from emu.kernel.trace import log
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
@@ -66,11 +67,17 @@ class Cell:
     settings: Settings
     report: Report
 
-    def frequency(self, outcome: str) -> str:
-        return self.report.frequency(outcome)
+    def frequency(self, outcome: Outcome | str) -> str:
+        return self.report.frequency(Outcome(outcome))
 
-    def witness(self, outcome: str) -> Schedule | None:
-        return self.report.witness(outcome)
+    def witness(self, outcome: Outcome | str) -> Schedule | None:
+        return self.report.witness(Outcome(outcome))
+
+    @property
+    def death(self) -> Schedule | None:
+        """A shortest execution in which the kernel dies; None if it never does."""
+        deaths = [self.witness(outcome) for outcome in Outcome if outcome.fatal]
+        return next((schedule for schedule in deaths if schedule is not None), None)
 
 
 def explore_cell(
@@ -104,16 +111,14 @@ def run_once(settings: Settings, scheduler: Scheduler) -> Run:
 
     schedule, outcomes = execute(world, scheduler, observe)
     events = tuple(kernel.events or ())
-    return Run(settings, schedule, tuple(name for name in OUTCOMES if name in outcomes), events)
+    return Run(settings, schedule, tuple(name for name in Outcome if name in outcomes), events)
 
 
 def expectation(text: str) -> tuple[str, str]:
     """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
     outcome, _, frequency = text.partition("=")
-    if outcome not in OUTCOMES or frequency not in ("never", "sometimes", "always"):
-        raise UsageError(
-            f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(OUTCOMES)}"
-        )
+    if outcome not in list(Outcome) or frequency not in ("never", "sometimes", "always"):
+        raise UsageError(f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(Outcome)}")
     return outcome, frequency
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.lab.compare import Told, grid, searched
 from emu.lab.scenario import NamedScenario
@@ -42,16 +43,15 @@ class Decided:
 
     @property
     def verdict(self) -> Verdict:
-        claimed = self.with_check.frequency("claimed") != "never"
-        if claimed and self.foreign and self.without.frequency("claimed") == "never":
+        claimed = self.with_check.frequency(Outcome.CLAIMED) != "never"
+        if claimed and self.foreign and self.without.frequency(Outcome.CLAIMED) == "never":
             return Verdict.HARMFUL
-        dies_without = any(self.without.frequency(outcome) != "never" for outcome in ("oops", "livelock"))
-        return Verdict.NEEDED if claimed and dies_without else Verdict.REDUNDANT
+        return Verdict.NEEDED if claimed and self.without.death is not None else Verdict.REDUNDANT
 
     @property
     def sufficient(self) -> bool:
         """With the check, nothing dies."""
-        return all(self.with_check.frequency(outcome) == "never" for outcome in ("oops", "livelock"))
+        return self.with_check.death is None
 
 
 @dataclass(frozen=True)

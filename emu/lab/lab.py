@@ -18,6 +18,7 @@ from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.interrupts import CpuInterrupts
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.notifier import register_die_notifier
+from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import Config, DieNotifier, Kernel, Percpu
 from emu.lab.firmware import FIRMWARE
@@ -95,11 +96,11 @@ class Lab:
 
         async def run() -> None:
             if await run_guest(cpu, function, count) not in results:
-                self.kernel.note("wrong-result")
+                self.kernel.note(Outcome.WRONG_RESULT)
 
         return run()
 
-    def note(self, outcome: str) -> Callable[[Kprobe, Any], None]:
+    def note(self, outcome: Outcome | str) -> Callable[[Kprobe, Any], None]:
         """A pre_handler that notes an outcome."""
         kernel = self.kernel
 
@@ -141,7 +142,7 @@ class LabWorld:
         elif ending == "done" and self.lab.has_reference:
             expected = self._reference.shared(kernel.guest_runs)
             if expected is not None and expected != kernel.machine.shared():
-                kernel.note("wrong-result")
+                kernel.note(Outcome.WRONG_RESULT)
         return frozenset(kernel.outcomes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emu.explore.schedule import format_schedule
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Run
 from emu.lab.decide import Decided, Decision
 
@@ -18,7 +18,7 @@ def cell_json(cell: Cell) -> dict[str, Any]:
         "complete": report.complete,
         "bound": report.bound,
         "executions": report.executions,
-        "outcomes": {name: _outcome(cell, name) for name in OUTCOMES},
+        "outcomes": {name: _outcome(cell, name) for name in Outcome},
     }
 
 

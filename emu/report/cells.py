@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
 from emu.explore.search import Report
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.report.text import colour, table
 
 
 def cell_text(cell: Cell) -> str:
     rows = [
-        [colour(name, name), cell.frequency(name), str(count_of(cell, name)), schedule_text(cell.witness(name))]
-        for name in OUTCOMES
+        [colour(name), cell.frequency(name), str(count_of(cell, name)), schedule_text(cell.witness(name))]
+        for name in Outcome
         if cell.frequency(name) != "never"
     ]
-    never = [name for name in OUTCOMES if cell.frequency(name) == "never"]
+    never = [name for name in Outcome if cell.frequency(name) == "never"]
     found = table(("outcome", "frequency", "executions", "shortest witness"), rows)
     return f"{found}\nnever: {', '.join(never)}\n{covers(cell.report)}"
 
@@ -82,5 +82,5 @@ def _short(cell: Cell | None) -> str:
     if cell is None:
         return "-"
     marks = {"always": "!", "sometimes": ""}
-    names = [name + marks[cell.frequency(name)] for name in OUTCOMES if cell.frequency(name) != "never"]
+    names = [name + marks[cell.frequency(name)] for name in Outcome if cell.frequency(name) != "never"]
     return "\n".join(names) or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.explore.schedule import Schedule
-from emu.lab.cells import Cell
+from emu.kernel.outcome import Outcome
 from emu.lab.decide import Decided, Decision, Verdict
 from emu.report.cells import same_rows_once, schedule_text
 from emu.report.text import table
@@ -40,11 +40,11 @@ def _claims(one: Decided) -> list[list[str]]:
     """Scenario, preemption, claim and its shortest schedule, for each claim that is more than `redundant`."""
     claims: list[tuple[str, str, Schedule | None]] = []
     if one.verdict is Verdict.NEEDED:
-        claims.append(("no-recheck", "dies without the check", _death(one.without)))
+        claims.append(("no-recheck", "dies without the check", one.without.death))
     if one.verdict is not Verdict.REDUNDANT:
-        claims.append(("recheck", f"{one.verdict}: claimed with it", one.with_check.witness("claimed")))
+        claims.append(("recheck", f"{one.verdict}: claimed with it", one.with_check.witness(Outcome.CLAIMED)))
     if not one.foreign and not one.sufficient:
-        claims.append(("recheck", "dies even with it", _death(one.with_check)))
+        claims.append(("recheck", "dies even with it", one.with_check.death))
     names = one.settings
     return [
         [
@@ -56,7 +56,3 @@ def _claims(one: Decided) -> list[list[str]]:
         ]
         for variant, claim, schedule in claims
     ]
-
-
-def _death(cell: Cell) -> Schedule | None:
-    return cell.witness("oops") or cell.witness("livelock")

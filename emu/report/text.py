@@ -10,9 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from emu.kernel.outcome import Mark, Outcome
 from emu.kernel.state import Event
 
-COLOURS = {"oops": "31", "livelock": "31", "deadlock": "31", "wrong-result": "31", "claimed": "33"}
+COLOURS = {Mark.WRONG: "31", Mark.DOUBTFUL: "33"}
 _COLOURING = re.compile(r"\x1b\[[0-9;]*m")
 COLUMN = 44  # characters of one CPU in a timeline
 
@@ -22,12 +23,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def colour(text: str, outcome: str) -> str:
-    """Coloured by what the outcome means, on a terminal that wants it."""
-    code = COLOURS.get(outcome)
+def colour(outcome: Outcome) -> str:
+    """Its name, coloured by what the outcome means on a terminal that wants it."""
+    code = next((code for mark, code in COLOURS.items() if mark in outcome.marks), None)
     if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    return f"\x1b[{code}m{text}\x1b[0m"
+        return outcome
+    return f"\x1b[{code}m{outcome}\x1b[0m"
 
 
 def visible(text: str) -> int:

@@ -10,7 +10,7 @@ import arches
 from emu.cli import main
 from emu.cli.options import parser
 from emu.explore.schedule import format_schedule, parse_schedule
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 
 FOLDER = Path(arches.__file__).parent
 NAMES = ["hit", "missed", "claimed", "passed-on", "oops", "livelock", "deadlock", "wrong-result", "unpredictable"]
@@ -63,7 +63,7 @@ def test_list_as_json(answer):
     assert set(found) == {"schema", "archs", "scenarios", "variants", "outcomes"}
     assert found["schema"] == "trapline.list/1"
     assert [arch["name"] for arch in found["archs"]] == sorted(path.parent.name for path in FOLDER.glob("*/kprobes.py"))
-    assert [outcome["name"] for outcome in found["outcomes"]] == NAMES == list(OUTCOMES)
+    assert [outcome["name"] for outcome in found["outcomes"]] == NAMES == list(Outcome)
     for variant in found["variants"]:
         assert set(variant) == {"arch", "name", "release", "patching", "title"}
     for scenario in found["scenarios"]:

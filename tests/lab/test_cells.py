@@ -7,7 +7,7 @@ import pytest
 
 from emu.errors import UsageError
 from emu.explore.execution import RoundRobin
-from emu.kernel.state import OUTCOMES
+from emu.kernel.outcome import Outcome
 from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched
 from emu.lab.scenario import NamedScenario
@@ -65,7 +65,7 @@ def test_expectations_are_parsed_and_checked():
 def test_a_cell_is_json_and_so_is_a_run():
     settings = Settings(find_scenario("foreign_break"), "arm64", cpus=1)
     cell = json.loads(json.dumps(cell_json(explore_cell(settings))))
-    assert list(cell["outcomes"]) == list(OUTCOMES)
+    assert list(cell["outcomes"]) == list(Outcome)
     assert cell["outcomes"]["oops"]["count"] == cell["executions"] == 1
     run = run_once(settings, RoundRobin())
     assert json.loads(json.dumps(run_json(run)))["schedule"] == cell["outcomes"]["oops"]["witness"]

@@ -9,7 +9,8 @@ from emu.errors import UsageError
 from emu.explore.execution import Replay, RoundRobin
 from emu.explore.search import explore
 from emu.kernel import text, text_poke
-from emu.kernel.state import OUTCOMES, TextPokeArray
+from emu.kernel.outcome import Outcome
+from emu.kernel.state import TextPokeArray
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.decide import decide_recheck
 from emu.lab.lab import NotApplicable
@@ -26,7 +27,7 @@ def explored(scenario, variant="mainline", **settings):
 
 def frequencies(cell):
     """The outcomes that there are."""
-    return {name: cell.frequency(name) for name in OUTCOMES if cell.frequency(name) != NEVER}
+    return {name: cell.frequency(name) for name in Outcome if cell.frequency(name) != NEVER}
 
 
 def events_of(cell, outcome):
