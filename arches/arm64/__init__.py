@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.arm64 import isa, kprobes
+from arches.arm64 import bugs, isa, kprobes
 from arches.arm64.breaks import KPROBE_BREAK, may_change_live
 from arches.arm64.relocations import RELOCATIONS
-from arches.arm64.simulate import ACTIONS, FIXED
-from arches.arm64.verdict import RULES, decide, decide_fixed
+from arches.arm64.simulate import actions
+from arches.arm64.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
@@ -22,7 +22,7 @@ MAINLINE = Variant(
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.el1_brk64,
-    actions=ACTIONS,
+    actions=actions,
     since=(6, 2),
 )
 SEED = Variant(
@@ -33,15 +33,14 @@ SEED = Variant(
     rechecks_word=False,
     fatal_reentry=MAINLINE.fatal_reentry,
     trap=kprobes.el1_brk64,
-    actions=ACTIONS,
+    actions=actions,
     options=frozenset({kprobes.NOT_FOUND_IS_HANDLED}),
 )
 MENDED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, refusing whatever depends on its address and is not simulated",
-    actions={**ACTIONS, **FIXED},
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -72,4 +71,5 @@ ARCH = Arch(
     ),
     rules=RULES,
     aliases=("aarch64",),
+    bugs=bugs.BUGS,
 )

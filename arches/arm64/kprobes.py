@@ -10,7 +10,7 @@ from arches.arm64.breaks import BUG_BRK_IMM, KPROBE_BREAK, KPROBES_BRK_IMM, KPRO
 from emu.kernel.kprobes import get_kprobe
 from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone, claim
-from emu.kernel.state import Percpu, StepOps
+from emu.kernel.state import Percpu, StepOps, Variant
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
@@ -71,7 +71,7 @@ def irqs_enabled(daif: int) -> bool:
     return not daif & PSTATE_I
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes:
     """The copy, and the BRK that ends its step."""
     p.ainsn.restore = p.where + 4
     return p.opcode + STEP_BREAK

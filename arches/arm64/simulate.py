@@ -11,10 +11,13 @@ A literal that no memory holds raises `MemoryAccessError`; the kernel's plain lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+from arches.arm64 import bugs
 from emu.bits import field, mask, sext
 from emu.machine.frame import PtRegs
+from emu.verdict.site import NO_REPAIRS, Repairs
 
 Simulate = Callable[[PtRegs, int, int], None]
 
@@ -132,8 +135,15 @@ _ROUTINES = (
     simulate_nop,
 )
 
-ACTIONS: Mapping[str, Simulate] = MappingProxyType({routine.__name__: routine for routine in _ROUTINES})
-"""The routines by the names that kprobes.rules uses."""
 
-FIXED: Mapping[str, Simulate] = MappingProxyType({"simulate_ldr_literal_64": simulate_ldr_literal})
-"""What takes the place of a routine of ACTIONS under the variant `fixed`."""
+@cache
+def actions(repairs: Repairs) -> Mapping[str, Simulate]:
+    """The routines by the names that kprobes.rules uses, with these bugs repaired."""
+    found = {routine.__name__: routine for routine in _ROUTINES}
+    if bugs.LDR_W_LITERAL.id in repairs:
+        found["simulate_ldr_literal_64"] = simulate_ldr_literal
+    return MappingProxyType(found)
+
+
+ACTIONS = actions(NO_REPAIRS)
+"""As Linux has them."""

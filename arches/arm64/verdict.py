@@ -9,18 +9,30 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from arches.arm64 import bugs
 from emu.verdict.decide import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import Decision, Release, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 EXCLUSIVE = RuleTable.load(Path(__file__).with_name("exclusive.rules"))
 MAX_ATOMIC_CONTEXT_SIZE = 32  # instructions
 
 
-def decide(site: Site, release: Release | None = None) -> Decision:
+# Words that the kernel steps although they depend on the PC: bug, mask, value (Arm ARM C4.1.94, C4.1.93).
+DEPENDS_ON_PC = (
+    (bugs.FP_LITERAL, 0x3F000000, 0x1C000000, "PC-relative load of a floating point register"),
+    (bugs.BC_COND, 0xFF000010, 0x54000010, "PC-relative branch (BC.cond)"),
+    (bugs.CMPBR, 0x7C000000, 0x74000000, "PC-relative compare and branch (FEAT_CMPBR)"),
+)
+
+
+def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
     """The kernel's answer; DecodeError for an instruction of fewer than four bytes."""
     word = little_word(site.insn, 4)
+    for bug, mask, value, what in DEPENDS_ON_PC:
+        if bug.id in repairs and word & mask == value:
+            return refuse("depends_on_pc", "EINVAL", f"{what}, and nothing simulates it")
     if site.addr & 3:
         return refuse("alignment", "EINVAL", f"{site.addr:#x} is not a multiple of 4")
     if site.in_extable:
@@ -32,23 +44,6 @@ def decide(site: Site, release: Release | None = None) -> Decision:
     if load is None:
         return by_rule(rule)
     return refuse("exclusive_region", "EINVAL", f"it may be between the exclusive load at {load:#x} and its store")
-
-
-# Words that the kernel steps although they depend on the PC: mask, value (Arm ARM C4.1.94, C4.1.93).
-DEPENDS_ON_PC = (
-    (0x3F000000, 0x1C000000, "PC-relative load of a floating point register"),
-    (0xFF000010, 0x54000010, "PC-relative branch (BC.cond)"),
-    (0x7C000000, 0x74000000, "PC-relative compare and branch (FEAT_CMPBR)"),
-)
-
-
-def decide_fixed(site: Site, release: Release | None = None) -> Decision:
-    """What if the kernel refused those too, as it does prfm with a literal."""
-    word = little_word(site.insn, 4)
-    for mask, value, what in DEPENDS_ON_PC:
-        if word & mask == value:
-            return refuse("depends_on_pc", "EINVAL", f"{what}, and nothing simulates it")
-    return decide(site, release)
 
 
 def exclusive_load_before(site: Site, release: Release | None) -> int | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.csky import isa, kprobes
+from arches.csky import bugs, isa, kprobes
 from arches.csky.accesses import memory_operands
 from arches.csky.relocations import RELOCATIONS
-from arches.csky.simulate import ACTIONS, FIXED
-from arches.csky.verdict import RULES, decide, decide_fixed
+from arches.csky.simulate import actions
+from arches.csky.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
@@ -22,16 +22,14 @@ MAINLINE = Variant(
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.trap_c,
-    actions=ACTIONS,
+    actions=actions,
 )
 SEED = replace(MAINLINE, name="seed", title="Linux 6.1, as in the mail", release=(6, 1))
 MENDED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, with do_trap_illinsn's test, the slot, the C flag and the simulations mended",
-    actions={**ACTIONS, **FIXED},
-    options=frozenset({kprobes.FIXED}),
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -64,4 +62,5 @@ ARCH = Arch(
     relative_extable=False,
     rules=RULES,
     aliases=("ck810", "cskyv2"),
+    bugs=bugs.BUGS,
 )

@@ -1,13 +1,15 @@
 """C-SKY's kprobe handlers, and the traps that lead to them (arch/csky/kernel/traps.c, probes/kprobes.c).
 
 The breakpoint 0x1464 is no instruction, so it arrives as an illegal one. A copy is stepped by the trace mode of PSR,
-which traps after one instruction, not by a second breakpoint. Known defects are kept; the option `fixed` removes them.
+which traps after one instruction, not by a second breakpoint. Known bugs are kept unless the variant repairs
+them (bugs.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from arches.csky import bugs
 from arches.csky.registers import PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
 from emu.explore.ops import load
 from emu.kernel import kallsyms, text
@@ -15,7 +17,7 @@ from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
 from emu.kernel.probe import Kprobe, KprobeCtlblk
 from emu.kernel.recheck import breakpoint_is_gone, claim
-from emu.kernel.state import Percpu, StepOps
+from emu.kernel.state import Percpu, StepOps, Variant
 from emu.kernel.state_machine import kprobe_hit, post_kprobe_handler
 from emu.kernel.trace import log
 from emu.kernel.traps import die
@@ -24,8 +26,6 @@ from emu.machine.frame import PtRegs
 
 USR_BKPT = (0x1464).to_bytes(2, "little")
 """An unallocated 16-bit opcode (asm/ptrace.h), so no table has it; shared by kprobes, uprobes and gdbserver."""
-
-FIXED = "fixed"  # option of a variant: with the defects of the step and of do_trap_illinsn mended
 
 
 @dataclass
@@ -58,7 +58,7 @@ async def do_trap_illinsn(cpu: Percpu, regs: PtRegs) -> None:
         return
     await load(kallsyms.text_name(kernel, addr))
     is_bkpt = text.read(kernel, addr, 2) == USR_BKPT
-    if is_bkpt == (FIXED in kernel.variant.options):
+    if is_bkpt == (bugs.TRAP_TEST.id in kernel.variant.repairs):
         claim(cpu, "SIGTRAP to current: return")  # the CPU fetches the same address again
         return
     die(cpu, regs, "Oops: illegal instruction")
@@ -105,8 +105,8 @@ def prepare_singlestep(cpu: Percpu, regs: PtRegs, p: Kprobe) -> None:
 def restore_psr(cpu: Percpu, regs: PtRegs) -> None:
     """The whole saved image is put back, so the C flag that a stepped compare set is lost."""
     saved = cpu.kprobe_ctlblk.saved_status & ~PSR_TM
-    mended = FIXED in cpu.kernel.variant.options
-    regs.status = saved & ~PSR_C | regs.status & PSR_C if mended else saved
+    keeps_c = bugs.C_FLAG.id in cpu.kernel.variant.repairs
+    regs.status = saved & ~PSR_C | regs.status & PSR_C if keeps_c else saved
 
 
 def done(cpu: Percpu) -> None:
@@ -120,10 +120,10 @@ def irqs_enabled(psr: int) -> bool:
     return bool(psr & PSR_IE)
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes:
     """The first halfword only: patch_text stores no more, and the second is what the slot held before.
 
-    `fixed` copies all of it, as a patch of 2022 did that was not taken.
+    The repair copies all of it, as a patch of 2022 did that was not taken.
     """
     p.ainsn.restore = p.where + len(p.opcode)
-    return p.opcode if FIXED in options else p.opcode[:2]
+    return p.opcode if bugs.HALF_IN_SLOT.id in variant.repairs else p.opcode[:2]

@@ -3,13 +3,9 @@
 Each does at the probed address what the instruction should have done there. `insn` is the 32 bits at the address as a
 little-endian load has them: the first halfword in bits 15:0, the second one of a 32-bit instruction in bits 31:16.
 
-Where the kernel is wrong (all of it still so in v6.12), `FIXED` has the routine as in the C-SKY CPU manual:
-- Branch distances lose their highest bits: right only from -512 to 510 bytes (16 bits), -32768 to 32766 (32 bits).
-- lrw16 and lrw32 leave the PC where it is, so the probe is hit for ever; lrw16 does not round its base down to a word.
-- pop32 puts r28 of its list into r29.
-- pop, jmpi and jsri keep bit 0 of the address that they go to.
-- bnezad branches if the new value is positive, as the manual's formula says as well. Its name and the emulator that
-  this project's C-SKY is checked against say "not zero", and so does `FIXED`.
+Where the kernel is wrong (bugs.py), `actions(repairs)` has the routine as in the C-SKY CPU manual if that is repaired.
+For bnezad the manual's formula says "positive", as the kernel does; its name and the emulator that this project's
+C-SKY is checked against say "not zero".
 
 The `..._unsigned` routines are those before 3f47a7b0096d (v5.12): they compare the register as an unsigned number.
 """
@@ -17,10 +13,13 @@ The `..._unsigned` routines are those before 3f47a7b0096d (v5.12): they compare 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+from arches.csky import bugs
 from emu.bits import field, mask, sext
 from emu.machine.frame import PtRegs
+from emu.verdict.site import NO_REPAIRS, Repairs
 
 Simulate = Callable[[PtRegs, int, int], None]
 Condition = Callable[[PtRegs, int], bool]
@@ -103,12 +102,18 @@ _CONDITIONS32: Mapping[str, Condition] = {
     "blz32": lambda regs, insn: _signed(regs, insn) < 0,
 }
 _CONDITIONS32_UNSIGNED: Mapping[str, Condition] = {
-    "bnezad32_unsigned": lambda regs, insn: _decremented(regs, insn) > 0,
     "bhsz32_unsigned": _always,
     "bhz32_unsigned": _CONDITIONS32["bnez32"],
     "blsz32_unsigned": _CONDITIONS32["bez32"],
     "blz32_unsigned": lambda regs, insn: False,
 }
+
+
+def _not_zero(regs: PtRegs, insn: int) -> bool:
+    """Of bnezad: what its name says, and what a comparison with 0 without a sign comes to."""
+    return _decremented(regs, insn) != 0
+
+
 _CONDITIONS16: Mapping[str, Condition] = {"br16": _always, "bt16": _c_set, "bf16": _c_clear}
 
 
@@ -186,33 +191,37 @@ def _imm7(insn: int) -> int:
     return field(insn, 9, 8) << 5 | field(insn, 4, 0)
 
 
-def simulate_lrw16(regs: PtRegs, insn: int, addr: int) -> None:
-    regs.gpr[field(insn, 7, 5)] = regs.load((addr + 4 * _imm7(insn)) & _W, 4)
+def _lrw16(rounds: bool) -> Simulate:
+    def simulate(regs: PtRegs, insn: int, addr: int) -> None:
+        literal = (addr + 4 * _imm7(insn)) & _W
+        regs.gpr[field(insn, 7, 5)] = regs.load(literal & ~3 if rounds else literal, 4)
+
+    return simulate
 
 
 def simulate_lrw32(regs: PtRegs, insn: int, addr: int) -> None:
     regs.gpr[field(insn, 4, 0)] = _literal32(regs, insn, addr)
 
 
-def fixed_lrw16(regs: PtRegs, insn: int, addr: int) -> None:
-    regs.gpr[field(insn, 7, 5)] = regs.load((addr + 4 * _imm7(insn)) & _W & ~3, 4)
-    regs.pc = (addr + 2) & _W
+def _going_on(routine: Simulate, size: int) -> Simulate:
+    """A routine that forgets the pc, and then moves it behind the instruction."""
 
+    def simulate(regs: PtRegs, insn: int, addr: int) -> None:
+        routine(regs, insn, addr)
+        regs.pc = (addr + size) & _W
 
-def fixed_lrw32(regs: PtRegs, insn: int, addr: int) -> None:
-    simulate_lrw32(regs, insn, addr)
-    regs.pc = (addr + 4) & _W
+    return simulate
 
 
 def simulate_lrw16_far(regs: PtRegs, insn: int, addr: int) -> None:
-    """The extended lrw: its distance is encoded as the complement. Linux steps it, so `fixed` alone has this."""
+    """The extended lrw: its distance is encoded as the complement. Linux steps it (far-lrw-stepped)."""
     distance = 1020 - 4 * _imm7(insn)
     regs.gpr[field(insn, 7, 5)] = regs.load((addr + distance) & _W & ~3, 4)
     regs.pc = (addr + 2) & _W
 
 
 def simulate_grs32(regs: PtRegs, insn: int, addr: int) -> None:
-    """An address in the text. Linux steps it, so `fixed` alone has this."""
+    """An address in the text. Linux steps it (grs-stepped)."""
     offset = field(insn, 1, 0) << 16 | field(insn, 31, 16)
     regs.gpr[field(insn, 9, 5)] = (addr + sext(offset << 1, 19)) & _W
     regs.pc = (addr + 4) & _W
@@ -249,48 +258,58 @@ def _pop32(last: int) -> Simulate:
     return simulate
 
 
-simulate_pop32 = _pop32(last=29)
+def _conditions32(repairs: Repairs) -> Mapping[str, Condition]:
+    """Those of branches of 32 bits, and of the ones before 5.12."""
+    signed = {**_CONDITIONS32, **({"bnezad32": _not_zero} if bugs.BNEZAD.id in repairs else {})}
+    unsigned = {
+        name: signed[name.removesuffix("_unsigned")] if bugs.UNSIGNED.id in repairs else taken
+        for name, taken in _CONDITIONS32_UNSIGNED.items()
+    }
+    return {**signed, **unsigned, "bnezad32_unsigned": _not_zero}
 
-ACTIONS: Mapping[str, Simulate] = MappingProxyType(
-    {
-        **_branches(2, _CONDITIONS16, _kernel_distance16),
-        **_branches(4, _CONDITIONS32, _kernel_distance32),
-        **_branches(4, _CONDITIONS32_UNSIGNED, _kernel_distance32),
-        "simulate_bsr32": _bsr(_kernel_distance_bsr),
-        "simulate_jmp16": simulate_jmp16,
-        "simulate_jsr16": simulate_jsr16,
-        "simulate_jmp32": simulate_jmp32,
-        "simulate_jsr32": simulate_jsr32,
+
+def _branches_of(repairs: Repairs) -> dict[str, Simulate]:
+    distance16 = _isa_distance16 if bugs.BR16_DISTANCE.id in repairs else _kernel_distance16
+    distance32 = _isa_distance32 if bugs.BR32_DISTANCE.id in repairs else _kernel_distance32
+    return {
+        **_branches(2, _CONDITIONS16, distance16),
+        **_branches(4, _conditions32(repairs), distance32),
+        "simulate_bsr32": _bsr(_isa_distance_bsr if bugs.BSR32_DISTANCE.id in repairs else _kernel_distance_bsr),
+    }
+
+
+def _jumps_of(repairs: Repairs) -> dict[str, Simulate]:
+    """Jumps to a register are right; the address of the others is read from memory or popped."""
+    read = {
         "simulate_jmpi32": simulate_jmpi32,
         "simulate_jsri32": simulate_jsri32,
-        "simulate_lrw16": simulate_lrw16,
-        "simulate_lrw32": simulate_lrw32,
         "simulate_pop16": simulate_pop16,
-        "simulate_pop32": simulate_pop32,
+        "simulate_pop32": _pop32(last=28 if bugs.POP32_R28.id in repairs else 29),
     }
-)
-"""The routines by the names that kprobes.rules uses."""
+    if bugs.JUMP_BIT_0.id in repairs:
+        read = {name: _to_halfword(routine) for name, routine in read.items()}
+    registers = (simulate_jmp16, simulate_jsr16, simulate_jmp32, simulate_jsr32)
+    return {**read, **{routine.__name__: routine for routine in registers}}
 
-_ISA_CONDITIONS32 = {**_CONDITIONS32, "bnezad32": lambda regs, insn: _decremented(regs, insn) != 0}
-_ISA_BRANCHES32 = _branches(4, _ISA_CONDITIONS32, _isa_distance32)
 
-FIXED: Mapping[str, Simulate] = MappingProxyType(
-    {
-        **_branches(2, _CONDITIONS16, _isa_distance16),
-        **_ISA_BRANCHES32,
-        **{
-            f"simulate_{name}": _ISA_BRANCHES32[f"simulate_{name.removesuffix('_unsigned')}"]
-            for name in _CONDITIONS32_UNSIGNED
-        },
-        "simulate_bsr32": _bsr(_isa_distance_bsr),
-        "simulate_jmpi32": _to_halfword(simulate_jmpi32),
-        "simulate_jsri32": _to_halfword(simulate_jsri32),
-        "simulate_lrw16": fixed_lrw16,
-        "simulate_lrw32": fixed_lrw32,
+def _loads_of(repairs: Repairs) -> dict[str, Simulate]:
+    lrw16: Simulate = _lrw16(bugs.LRW16_BASE.id in repairs)
+    lrw32: Simulate = simulate_lrw32
+    if bugs.LRW_PC.id in repairs:
+        lrw16, lrw32 = _going_on(lrw16, 2), _going_on(lrw32, 4)
+    return {
+        "simulate_lrw16": lrw16,
+        "simulate_lrw32": lrw32,
         "simulate_lrw16_far": simulate_lrw16_far,
         "simulate_grs32": simulate_grs32,
-        "simulate_pop16": _to_halfword(simulate_pop16),
-        "simulate_pop32": _to_halfword(_pop32(last=28)),
     }
-)
-"""What takes the place of a routine of ACTIONS under the variant `fixed`."""
+
+
+@cache
+def actions(repairs: Repairs) -> Mapping[str, Simulate]:
+    """The routines by the names that kprobes.rules and repaired.rules use, with these bugs repaired."""
+    return MappingProxyType({**_branches_of(repairs), **_jumps_of(repairs), **_loads_of(repairs)})
+
+
+ACTIONS = actions(NO_REPAIRS)
+"""As Linux has them."""

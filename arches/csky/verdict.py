@@ -9,10 +9,10 @@ from pathlib import Path
 
 from emu.verdict.decide import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import Decision, Release, Site
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
-FIXED_RULES = RuleTable.load(Path(__file__).with_name("fixed.rules"))
+REPAIRED = RuleTable.load(Path(__file__).with_name("repaired.rules"))
 
 
 def insn_size(halfword: int) -> int:
@@ -20,18 +20,14 @@ def insn_size(halfword: int) -> int:
     return 4 if halfword & 0xC000 == 0xC000 else 2
 
 
-def decide(site: Site, release: Release | None = None) -> Decision:
-    """The kernel's answer; DecodeError for fewer bytes than the instruction has."""
+def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
+    """The kernel's answer; DecodeError for fewer bytes than the instruction has.
+
+    Of what is repaired, the rows of repaired.rules are asked first.
+    """
     word = little_word(site.insn, insn_size(little_word(site.insn, 2)))
     if site.addr & 1:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is odd")
+    if repairs and (rule := REPAIRED.decide(word, None, repairs)).name != "other":
+        return by_rule(rule)
     return by_rule(RULES.decide(word, release, site.features))
-
-
-def decide_fixed(site: Site, release: Release | None = None) -> Decision:
-    """What if the kernel simulated or refused what it steps wrongly."""
-    decision = decide(site, release)
-    if decision.rule == "alignment":
-        return decision
-    rule = FIXED_RULES.decide(little_word(site.insn, insn_size(little_word(site.insn, 2))), None)
-    return decision if rule.name == "other" else by_rule(rule)

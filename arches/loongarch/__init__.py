@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.loongarch import isa, kprobes
+from arches.loongarch import bugs, isa, kprobes
 from arches.loongarch.accesses import memory_operands
 from arches.loongarch.breaks import KPROBE_BREAK
 from arches.loongarch.relocations import RELOCATIONS
-from arches.loongarch.simulate import ACTIONS, FIXED
-from arches.loongarch.verdict import RULES, decide, decide_fixed
+from arches.loongarch.simulate import actions
+from arches.loongarch.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
@@ -23,7 +23,7 @@ MAINLINE = Variant(
     rechecks_word=True,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.do_bp,
-    actions=ACTIONS,
+    actions=actions,
     since=(7, 1),
 )
 V6_3 = replace(
@@ -49,8 +49,7 @@ MENDED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, with pcaddu18i computed in 64 bits, and ertn refused",
-    actions={**ACTIONS, **FIXED},
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -81,4 +80,5 @@ ARCH = Arch(
     ),
     rules=RULES,
     aliases=("loongarch64", "la64"),
+    bugs=bugs.BUGS,
 )

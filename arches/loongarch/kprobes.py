@@ -14,7 +14,7 @@ from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
 from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone
-from emu.kernel.state import Percpu, StepOps
+from emu.kernel.state import Percpu, StepOps, Variant
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
 from emu.kernel.trace import log
 from emu.kernel.traps import die, report_bug
@@ -97,7 +97,7 @@ def irqs_enabled(prmd: int) -> bool:
     return bool(prmd & PRMD_PIE)
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes:
     """The copy, and the break that ends its step."""
     p.ainsn.restore = p.where + 4
     return p.opcode + STEP_BREAK

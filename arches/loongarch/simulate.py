@@ -11,10 +11,13 @@ frame here is the CPU's own registers, whose r0 stays 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+from arches.loongarch import bugs
 from emu.bits import field, mask, sext
 from emu.machine.frame import PtRegs
+from emu.verdict.site import NO_REPAIRS, Repairs
 
 Simulate = Callable[[PtRegs, int, int], None]
 
@@ -54,7 +57,7 @@ def simu_pc(regs: PtRegs, insn: int, addr: int) -> None:
         _write_address(regs, insn, addr, _pc_relative(insn, addr))
 
 
-def simu_pc_fixed(regs: PtRegs, insn: int, addr: int) -> None:
+def simu_pc_64_bits(regs: PtRegs, insn: int, addr: int) -> None:
     """With pcaddu18i as in the manual, 2.2.1.5."""
     if not addr & 3:
         _write_address(regs, insn, addr, _pc_relative(insn, addr))
@@ -103,8 +106,12 @@ def simu_branch(regs: PtRegs, insn: int, addr: int) -> None:
         regs.pc = _TARGETS[insn >> 26](regs, insn, addr) & _D
 
 
-ACTIONS: Mapping[str, Simulate] = MappingProxyType({"simu_pc": simu_pc, "simu_branch": simu_branch})
-"""The routines by the names that kprobes.rules uses."""
+@cache
+def actions(repairs: Repairs) -> Mapping[str, Simulate]:
+    """The routines by the names that kprobes.rules uses, with these bugs repaired."""
+    repaired = bugs.PCADDU18I.id in repairs
+    return MappingProxyType({"simu_pc": simu_pc_64_bits if repaired else simu_pc, "simu_branch": simu_branch})
 
-FIXED: Mapping[str, Simulate] = MappingProxyType({"simu_pc": simu_pc_fixed})
-"""What takes the place of a routine of ACTIONS under the variant `fixed`."""
+
+ACTIONS = actions(NO_REPAIRS)
+"""As Linux has them."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.mips import isa, kprobes, traps
+from arches.mips import bugs, isa, kprobes, traps
 from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.relocations import RELOCATIONS, STAND_INS
-from arches.mips.simulate import ACTIONS
-from arches.mips.verdict import RULES, decide, decide_fixed, has_delay_slot
+from arches.mips.simulate import actions
+from arches.mips.verdict import RULES, decide, has_delay_slot
 from emu.isa.arch import Arch
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -21,15 +21,14 @@ MAINLINE = Variant(
     rechecks_word=True,
     fatal_reentry=frozenset(),
     trap=traps.do_bp,
-    actions=ACTIONS,
+    actions=actions,
 )
 SEED = replace(MAINLINE, name="seed", title="Linux 6.1, as in the mail", release=(6, 1))
 FIXED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, with the step of branches mended, and jalx refused",
-    options=frozenset({kprobes.FIXED}),
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -66,4 +65,5 @@ ARCH = Arch(
     aliases=("mips32", "mips32el", "mipsel"),
     has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
     features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
+    bugs=bugs.BUGS,
 )

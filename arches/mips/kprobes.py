@@ -1,15 +1,16 @@
 """MIPS's kprobe handlers (arch/mips/kernel/kprobes.c): a state machine of their own.
 
 A probed branch is evaluated in software, and the instruction in its delay slot is stepped, or skipped if it is a nop.
-Known defects are kept (the option `fixed` removes them): see `finish_skipped` and `evaluate_branch`.
+Known bugs are kept unless the variant repairs them (bugs.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from arches.mips import bugs
 from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
-from arches.mips.simulate import compute_return_epc_fixed, compute_return_epc_for_insn
+from arches.mips.simulate import compute_return_epc_for_insn
 from arches.mips.verdict import has_delay_slot, is_cop1_operation
 from emu.blame import call
 from emu.explore.ops import own
@@ -18,12 +19,11 @@ from emu.kernel.kprobes import get_kprobe, kprobes_inc_nmissed_count
 from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone
-from emu.kernel.state import Percpu
+from emu.kernel.state import Percpu, Variant
 from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
 
 ST0_IE = 1
-FIXED = "fixed"  # option of a variant: with the defects of the step mended
 
 
 @dataclass
@@ -117,26 +117,26 @@ def prepare_singlestep(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     """EPC ends at the slot in all cases, even for a probed break that was meant to be stepped in place."""
     assert p.ainsn.slot is not None
     regs.status &= ~ST0_IE
-    if is_branch(p, cpu.kernel.variant.options):
+    if is_branch(p, cpu.kernel.variant):
         evaluate_branch(p, regs, cpu)
-    elif FIXED in cpu.kernel.variant.options:
+    elif bugs.SKIP_LEAKS.id in cpu.kernel.variant.repairs:
         ctlblk(cpu).skip_delayslot = False  # in Linux a branch's flag leaks to the next probe on this CPU
     regs.pc = p.ainsn.slot
 
 
-def is_branch(p: Kprobe, options: frozenset[str]) -> bool:
+def is_branch(p: Kprobe, variant: Variant) -> bool:
     """Whether the delay slot is stepped and not the instruction; in Linux that is so for every COP1 word."""
     word = int.from_bytes(p.opcode, "little")
-    return has_delay_slot(word) and not (FIXED in options and is_cop1_operation(word))
+    return has_delay_slot(word) and not (bugs.COP1.id in variant.repairs and is_cop1_operation(word))
 
 
 def evaluate_branch(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     """Where the branch goes, and whether the delay slot is skipped: a nop's, or, wrongly, a taken likely branch's."""
-    kcb, fixed = ctlblk(cpu), FIXED in cpu.kernel.variant.options
-    evaluate = compute_return_epc_fixed if fixed else compute_return_epc_for_insn
-    branch = evaluate(regs, int.from_bytes(p.opcode, "little"), p.where)
+    kcb, repairs = ctlblk(cpu), cpu.kernel.variant.repairs
+    branch = compute_return_epc_for_insn(regs, int.from_bytes(p.opcode, "little"), p.where, repairs)
+    skips = branch.annulled if bugs.LIKELY.id in repairs else branch.likely_taken
     in_delay_slot = text.read(cpu.kernel, p.ainsn.slot or 0, 4)
-    kcb.skip_delayslot = in_delay_slot == bytes(4) or (branch.annulled if fixed else branch.likely_taken)
+    kcb.skip_delayslot = in_delay_slot == bytes(4) or skips
     kcb.target_epc = branch.target
     log(cpu, "branch evaluated" + (", delay slot skipped" if kcb.skip_delayslot else ""))
 
@@ -148,15 +148,16 @@ async def finish_skipped(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     if p.post_handler is not None:
         await call(p.post_handler, p, regs, 0)
     resume_execution(p, regs, cpu)
-    if FIXED in cpu.kernel.variant.options:
+    if bugs.IRQS_STAY_OFF.id in cpu.kernel.variant.repairs:
         regs.status |= cpu.kprobe_ctlblk.saved_status
+    if bugs.STAYS_CURRENT.id in cpu.kernel.variant.repairs:
         cpu.current_kprobe = None
     cpu.preempt_count -= 1
 
 
 def resume_execution(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
     kcb = ctlblk(cpu)
-    target = kcb.target_epc if is_branch(p, cpu.kernel.variant.options) else kcb.saved_epc + 4
+    target = kcb.target_epc if is_branch(p, cpu.kernel.variant) else kcb.saved_epc + 4
     regs.pc = target if target is not None else kcb.saved_epc
 
 
@@ -183,7 +184,7 @@ def irqs_enabled(cp0_status: int) -> bool:
     return bool(cp0_status & ST0_IE)
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes | None:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes | None:
     """The instruction, or the one in its delay slot, and the break that ends the step."""
-    copied = following[:4] if is_branch(p, options) else p.opcode
+    copied = following[:4] if is_branch(p, variant) else p.opcode
     return copied + STEP_BREAK if len(copied) == 4 else None

@@ -10,26 +10,32 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from arches.mips import bugs
 from emu.verdict.decide import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import Decision, Release, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 COP1, BC1, JALX = 0x11, 8, 0x1D
 LL_SC = ("ll", "lld", "sc", "scd")
 
 
-def decide(site: Site, release: Release | None = None) -> Decision:
+def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
     """The kernel's answer; DecodeError for an instruction of fewer than four bytes.
 
     Where the word before cannot be read there is none, for the kernel too.
     """
-    rule = RULES.decide(little_word(site.insn, 4), release, site.features)
+    word = little_word(site.insn, 4)
+    rule = RULES.decide(word, release, site.features)
+    if word >> 26 == JALX and bugs.JALX.id in repairs:
+        return refuse("jalx", "EINVAL", "jump with a delay slot, and nothing simulates it")
     if rule.name in LL_SC:
         return by_rule(rule)
     before = site.raw(site.addr - 4, 4) or site.read(site.addr - 4, 4)
     if before is not None and has_delay_slot(little_word(before, 4), release, site.features):
         return refuse("delay_slot", "EINVAL", f"it is the delay slot of the word {before[::-1].hex()} before it")
+    if rule.name == "cop1" and is_cop1_operation(word) and bugs.COP1.id in repairs:
+        return Decision(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
     return by_rule(rule)
 
 
@@ -45,13 +51,3 @@ def has_delay_slot(word: int, release: Release | None = None, features: Collecti
 def is_cop1_operation(word: int) -> bool:
     """A COP1 word that is no branch: arithmetic, moves, compares (MIPS32 manual, volume II; branches have rs = BC1)."""
     return word >> 26 == COP1 and word >> 21 & 0x1F != BC1
-
-
-def decide_fixed(site: Site, release: Release | None = None) -> Decision:
-    """What if only COP1 branches were taken for branches, and jalx, of whose delay slot nobody knows, were refused."""
-    decision, word = decide(site, release), little_word(site.insn, 4)
-    if word >> 26 == JALX:
-        return refuse("jalx", "EINVAL", "jump with a delay slot, and nothing simulates it")
-    if decision.rule == "cop1" and is_cop1_operation(word):
-        return Decision(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
-    return decision

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.riscv import isa, kprobes
+from arches.riscv import bugs, isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
-from arches.riscv.simulate import ACTIONS, FIXED
-from arches.riscv.verdict import RULES, decide, decide_fixed
+from arches.riscv.simulate import actions
+from arches.riscv.verdict import RULES, decide
 from emu.isa.arch import Arch
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
@@ -22,7 +22,7 @@ MAINLINE = Variant(
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.do_trap_break,
-    actions=ACTIONS,
+    actions=actions,
 )
 SEED = Variant(
     name="seed",
@@ -32,14 +32,13 @@ SEED = Variant(
     rechecks_word=False,
     fatal_reentry=MAINLINE.fatal_reentry,
     trap=kprobes.do_trap_break,
-    actions=ACTIONS,
+    actions=actions,
 )
 MENDED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, with simulations that do what the instruction does, and lr and sc refused",
-    actions={**ACTIONS, **FIXED},
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -72,4 +71,5 @@ ARCH = Arch(
     rules=RULES,
     aliases=("riscv64",),
     features={"rv32": "a 32-bit kernel"},
+    bugs=bugs.BUGS,
 )

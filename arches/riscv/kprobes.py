@@ -12,7 +12,7 @@ from emu.kernel.kprobes import get_kprobe
 from emu.kernel.notifier import notify_die
 from emu.kernel.probe import Kprobe
 from emu.kernel.recheck import breakpoint_is_gone
-from emu.kernel.state import Percpu, StepOps
+from emu.kernel.state import Percpu, StepOps, Variant
 from emu.kernel.state_machine import kprobe_hit, kprobe_single_step_handler
 from emu.kernel.traps import die, report_bug
 from emu.machine.cpu import Trap, TrapKind
@@ -73,7 +73,7 @@ def irqs_enabled(sstatus: int) -> bool:
     return bool(sstatus & SR_SPIE)
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes:
     """The copy, and a 32-bit ebreak behind it, whatever the copy's width."""
     p.ainsn.restore = p.where + len(p.opcode)
     return p.opcode + EBREAK

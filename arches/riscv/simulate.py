@@ -14,10 +14,13 @@ Two mistakes were corrected on the way, and the older routines are kept beside t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+from arches.riscv import bugs
 from emu.bits import field, mask, sext
 from emu.machine.frame import PtRegs
+from emu.verdict.site import NO_REPAIRS, Repairs
 
 Simulate = Callable[[PtRegs, int, int], None]
 
@@ -76,10 +79,14 @@ def simulate_jalr_x0_fails(regs: PtRegs, insn: int, addr: int) -> None:
         simulate_jalr(regs, insn, addr)
 
 
+def simulate_jalr_link_first(regs: PtRegs, insn: int, addr: int) -> None:
+    regs.gpr[_rd(insn)] = (addr + 4) & _X
+    regs.pc = _jalr_target(regs, insn)
+
+
 def simulate_jalr_rd_first(regs: PtRegs, insn: int, addr: int) -> None:
     if _rd(insn):
-        regs.gpr[_rd(insn)] = (addr + 4) & _X
-        regs.pc = _jalr_target(regs, insn)
+        simulate_jalr_link_first(regs, insn, addr)
 
 
 def simulate_auipc(regs: PtRegs, insn: int, addr: int) -> None:
@@ -155,17 +162,32 @@ _ROUTINES = (
     simulate_c_bnez,
 )
 
-ACTIONS: Mapping[str, Simulate] = MappingProxyType({routine.__name__: routine for routine in _ROUTINES})
-"""The routines by the names that kprobes.rules uses."""
 
-FIXED: Mapping[str, Simulate] = MappingProxyType(
-    {
-        "simulate_jal_x0_fails": simulate_jal,
-        "simulate_jalr_x0_fails": simulate_jalr,
-        "simulate_jalr_rd_first": simulate_jalr,
-        "simulate_auipc_x0_fails": simulate_auipc,
-        "simulate_c_jr": clear_bit_0(simulate_c_jr),
-        "simulate_c_jalr": clear_bit_0(simulate_c_jalr),
+def _older(repairs: Repairs) -> dict[str, Simulate]:
+    """Routines of older releases, as far as they have been repaired."""
+    jalr_of_6_1 = {
+        (False, True): simulate_jalr_link_first,
+        (True, False): simulate_jalr_x0_fails,
+        (True, True): simulate_jalr,
     }
-)
-"""What takes the place of a routine of ACTIONS under the variant `fixed`."""
+    found: dict[str, Simulate] = {}
+    if bugs.X0_FAILS.id in repairs:
+        found["simulate_jal_x0_fails"] = simulate_jal
+        found["simulate_jalr_x0_fails"] = simulate_jalr
+        found["simulate_auipc_x0_fails"] = simulate_auipc
+    repaired = bugs.RD_FIRST.id in repairs, bugs.X0_FAILS.id in repairs
+    found["simulate_jalr_rd_first"] = jalr_of_6_1.get(repaired, simulate_jalr_rd_first)
+    return found
+
+
+@cache
+def actions(repairs: Repairs) -> Mapping[str, Simulate]:
+    """The routines by the names that kprobes.rules uses, with these bugs repaired."""
+    found = {routine.__name__: routine for routine in _ROUTINES} | _older(repairs)
+    if bugs.C_JUMP_BIT_0.id in repairs:
+        found |= {routine.__name__: clear_bit_0(routine) for routine in (simulate_c_jr, simulate_c_jalr)}
+    return MappingProxyType(found)
+
+
+ACTIONS = actions(NO_REPAIRS)
+"""As Linux has them."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from arches.riscv import bugs
 from emu.verdict.decide import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import Decision, Release, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 BOUNDARY_CHECK = (6, 2)
+AMO_MASK, LR, SC = 0xF800007F, 0x1000002F, 0x1800002F  # funct5 and opcode
 
 
 def insn_size(halfword: int) -> int:
@@ -20,14 +22,17 @@ def insn_size(halfword: int) -> int:
     return 4 if halfword & 3 == 3 else 2
 
 
-def decide(site: Site, release: Release | None = None) -> Decision:
+def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
     """The kernel's answer; DecodeError for fewer bytes than the instruction has."""
     word = little_word(site.insn, insn_size(little_word(site.insn, 2)))
     if site.addr & 1:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is odd")
     if (release is None or release >= BOUNDARY_CHECK) and not on_boundary(site):
         return refuse("boundary", "EILSEQ", f"{site.addr:#x} is inside an instruction")
-    return by_rule(RULES.decide(word, release, site.features))
+    rule = RULES.decide(word, release, site.features)
+    if rule.verdict is Verdict.STEP and word & AMO_MASK in (LR, SC) and bugs.LR_SC_STEPPED.id in repairs:
+        return refuse("lr_sc", "EINVAL", "the trap would clear the reservation")
+    return by_rule(rule)
 
 
 def on_boundary(site: Site) -> bool:
@@ -43,15 +48,3 @@ def on_boundary(site: Site) -> bool:
             return True
         addr += insn_size(little_word(insn, 2))
     return addr == site.addr
-
-
-AMO_MASK, LR, SC = 0xF800007F, 0x1000002F, 0x1800002F  # funct5 and opcode
-
-
-def decide_fixed(site: Site, release: Release | None = None) -> Decision:
-    """What if the kernel refused load-reserved and store-conditional, as others do."""
-    decision = decide(site, release)
-    size = insn_size(little_word(site.insn, 2))
-    if decision.verdict is Verdict.STEP and size == 4 and little_word(site.insn, 4) & AMO_MASK in (LR, SC):
-        return refuse("lr_sc", "EINVAL", "the trap would clear the reservation")
-    return decision

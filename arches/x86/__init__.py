@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.x86 import isa, kprobes, poke, traps
+from arches.x86 import bugs, isa, kprobes, poke, traps
 from arches.x86.breaks import INT3, may_change_live
-from arches.x86.emulate import ACTIONS, FIXED
+from arches.x86.emulate import actions
 from arches.x86.encodings import encodings
 from arches.x86.opcodes import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
-from arches.x86.verdict import SLOT_SIZE, decide, decide_fixed
+from arches.x86.verdict import SLOT_SIZE, decide
 from emu.isa.arch import Arch
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
@@ -24,7 +24,7 @@ MAINLINE = Variant(
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.REENTER}),
     trap=traps.exception,
-    actions=ACTIONS,
+    actions=actions,
     since=(6, 3),
 )
 V6_2 = replace(
@@ -48,8 +48,7 @@ MENDED = replace(
     MAINLINE,
     name="fixed",
     title="what if: newest, emulating what the processor does, and far returns refused",
-    actions=FIXED,
-    decide=decide_fixed,
+    repairs=bugs.ALL,
 )
 
 ARCH = Arch(
@@ -90,4 +89,5 @@ ARCH = Arch(
     ),
     aliases=("x86-64", "x86_64", "amd64"),
     features={"cfi": "a kernel built with CFI checks"},
+    bugs=bugs.BUGS,
 )

@@ -2,17 +2,21 @@
 
 Since 5.13 (6256e668b7af) such an instruction is not stepped in a slot. An action has the breakpoint's frame
 (pc behind the int3), the decoded instruction and its address, and leaves `regs.pc` final. Sources are
-arch/x86/kernel/kprobes/core.c and int3_emulate_* in arch/x86/include/asm/text-patching.h. `FIXED` has what the
-processor does, by the same names; Intel SDM vol. 2 for each.
+arch/x86/kernel/kprobes/core.c and int3_emulate_* in arch/x86/include/asm/text-patching.h. With a bug repaired
+(bugs.py) `actions(repairs)` has what the processor does; Intel SDM vol. 2 for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 
+from arches.x86 import bugs
 from emu.bits import mask
 from emu.isa.capstone_text import X86Insn
 from emu.machine.frame import PtRegs
+from emu.verdict.site import NO_REPAIRS, Repairs
 
 Action = Callable[[PtRegs, X86Insn, int], None]
 
@@ -79,16 +83,35 @@ def sti(regs: PtRegs, insn: X86Insn, addr: int) -> None:
     regs.pc = following(insn, addr)
 
 
-def pushf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    """Always eight bytes, and the flags as they are."""
-    push(regs, regs.status)
-    regs.pc = following(insn, addr)
+def _pushf(repairs: Repairs) -> Action:
+    """Linux: always eight bytes, and the flags as they are."""
+    hidden = RF | VM if bugs.FLAG_BITS.id in repairs else 0
+
+    def pushf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+        push(regs, regs.status & ~hidden, _operand_size(insn, repairs))
+        regs.pc = following(insn, addr)
+
+    return pushf
 
 
-def popf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    """Always eight bytes, and every bit of them becomes a flag."""
-    regs.status = pop(regs)
-    regs.pc = following(insn, addr)
+def _popf(repairs: Repairs) -> Action:
+    """Linux: always eight bytes, and every bit of them becomes a flag."""
+
+    def popf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+        size = _operand_size(insn, repairs)
+        loads, cleared = mask(8 * size), 0
+        if bugs.FLAG_BITS.id in repairs:
+            loads, cleared = loads & POPF_LOADS, RF
+        regs.status = regs.status & ~loads & ~cleared | pop(regs, size) & loads
+        regs.pc = following(insn, addr)
+
+    return popf
+
+
+def _operand_size(insn: X86Insn, repairs: Repairs) -> int:
+    """Of pushf and popf: 64 bits, or 16 with prefix 66."""
+    is_16 = b"\x66" in insn.prefixes and not insn.rex & REX_W
+    return 2 if is_16 and bugs.PUSHF_POPF_16.id in repairs else 8
 
 
 def ret(regs: PtRegs, insn: X86Insn, addr: int) -> None:
@@ -120,16 +143,20 @@ def jcc_jle_and(regs: PtRegs, insn: X86Insn, addr: int) -> None:
     regs.pc = relative(insn, addr) if taken else following(insn, addr)
 
 
-def loop(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    """The counter is compared before it is decremented; of a 32-bit one, the upper half of RCX stays."""
-    kind, counted = insn.opcode[-1] & 3, mask(8 * insn.addr_size)
-    rcx = regs.get("rcx")
-    if kind == JCXZ:
-        taken = rcx & counted == 0
-    else:
-        taken = rcx & counted != 0
-        regs.set("rcx", rcx & ~counted | (rcx - 1) & counted)
-    _loop_branch(regs, insn, addr, taken)
+def _loop(repairs: Repairs) -> Action:
+    """Linux: the counter is compared before it is decremented; of a 32-bit one, the upper half of RCX stays."""
+
+    def loop(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+        kind, counted = insn.opcode[-1] & 3, mask(8 * insn.addr_size)
+        rcx = regs.get("rcx")
+        left = (rcx - 1) & counted
+        if kind == JCXZ:
+            return _loop_branch(regs, insn, addr, rcx & counted == 0)
+        keeps = 0 if bugs.LOOP_UPPER_HALF.id in repairs else rcx & ~counted
+        regs.set("rcx", keeps | left)
+        _loop_branch(regs, insn, addr, (left if bugs.LOOP_COUNTER.id in repairs else rcx & counted) != 0)
+
+    return loop
 
 
 def _loop_branch(regs: PtRegs, insn: X86Insn, addr: int, taken: bool) -> None:
@@ -152,78 +179,47 @@ def call_reg(regs: PtRegs, insn: X86Insn, addr: int) -> None:
     regs.pc = regs.get(operand_register(insn))
 
 
-def jmp_reg(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    regs.pc = regs.get(operand_register(insn))
-
-
-def _operand_size(insn: X86Insn) -> int:
-    """Of pushf and popf: 64 bits, or 16 with prefix 66."""
-    return 2 if b"\x66" in insn.prefixes and not insn.rex & REX_W else 8
-
-
-def fixed_pushf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    push(regs, regs.status & ~(RF | VM), _operand_size(insn))
-    regs.pc = following(insn, addr)
-
-
-def fixed_popf(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    size = _operand_size(insn)
-    loads = POPF_LOADS & mask(8 * size)
-    regs.status = (regs.status & ~loads & ~RF) | (pop(regs, size) & loads)
-    regs.pc = following(insn, addr)
-
-
-def fixed_ret(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    regs.pc = pop(regs)
-    regs.set("rsp", (regs.get("rsp") + (insn.imm & mask(16))) & mask(64))
-
-
-def fixed_call(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    push(regs, following(insn, addr))
-    regs.pc = relative(insn, addr)
-
-
-def fixed_loop(regs: PtRegs, insn: X86Insn, addr: int) -> None:
-    kind, counted = insn.opcode[-1] & 3, mask(8 * insn.addr_size)
-    rcx = regs.get("rcx")
-    taken = rcx & counted == 0
-    if kind != JCXZ:
-        rcx = (rcx - 1) & counted  # writing ECX clears the upper half of RCX
-        taken = rcx != 0
-        regs.set("rcx", rcx)
-    _loop_branch(regs, insn, addr, taken)
-
-
-def fixed_call_reg(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+def repaired_call_reg(regs: PtRegs, insn: X86Insn, addr: int) -> None:
     target = regs.get(operand_register(insn))
     push(regs, following(insn, addr))
     regs.pc = target
 
 
-ACTIONS: Mapping[str, Action] = {
-    "cli": cli,
-    "sti": sti,
-    "pushf": pushf,
-    "popf": popf,
-    "ret": ret,
-    "call": call,
-    "jmp": jmp,
-    "jcc": jcc,
-    "jcc_jle_and": jcc_jle_and,
-    "loop": loop,
-    "call_reg": call_reg,
-    "call_reg_5": call_reg_5,
-    "jmp_reg": jmp_reg,
-}
+def jmp_reg(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+    regs.pc = regs.get(operand_register(insn))
 
-FIXED: Mapping[str, Action] = {
-    **ACTIONS,
-    "pushf": fixed_pushf,
-    "popf": fixed_popf,
-    "ret": fixed_ret,
-    "call": fixed_call,
-    "jcc_jle_and": jcc,
-    "loop": fixed_loop,
-    "call_reg": fixed_call_reg,
-    "call_reg_5": fixed_call_reg,
-}
+
+def repaired_ret(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+    regs.pc = pop(regs)
+    regs.set("rsp", (regs.get("rsp") + (insn.imm & mask(16))) & mask(64))
+
+
+def repaired_call(regs: PtRegs, insn: X86Insn, addr: int) -> None:
+    push(regs, following(insn, addr))
+    regs.pc = relative(insn, addr)
+
+
+@cache
+def actions(repairs: Repairs) -> Mapping[str, Action]:
+    """The routines by the names that kprobes.rules uses, with these bugs repaired."""
+    return MappingProxyType(
+        {
+            "cli": cli,
+            "sti": sti,
+            "pushf": _pushf(repairs),
+            "popf": _popf(repairs),
+            "ret": repaired_ret if bugs.RET_IMM.id in repairs else ret,
+            "call": repaired_call if bugs.CALL_PREFIX.id in repairs else call,
+            "jmp": jmp,
+            "jcc": jcc,
+            "jcc_jle_and": jcc if bugs.JLE.id in repairs else jcc_jle_and,
+            "loop": _loop(repairs),
+            "call_reg": repaired_call_reg if bugs.CALL_RSP.id in repairs else call_reg,
+            "call_reg_5": repaired_call_reg if bugs.CALL_REG_5.id in repairs else call_reg_5,
+            "jmp_reg": jmp_reg,
+        }
+    )
+
+
+ACTIONS = actions(NO_REPAIRS)
+"""As Linux has them."""

@@ -18,7 +18,7 @@ from emu.isa.capstone_text import X86Insn
 from emu.kernel.kprobes import get_kprobe
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone
-from emu.kernel.state import Percpu, StepOps
+from emu.kernel.state import Percpu, StepOps, Variant
 from emu.kernel.state_machine import kprobe_hit, post_kprobe_handler, stepping
 from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
@@ -127,10 +127,10 @@ def irqs_enabled(eflags: int) -> bool:
     return bool(eflags & IF)
 
 
-def fill_slot(p: Kprobe, slot: int, following: bytes, options: frozenset[str]) -> bytes | None:
+def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes | None:
     """The copy, and a jump back if it is boosted, else an int3, else (stepping by TF) nothing."""
     try:
-        return build_slot(decoded(p), slot, boost=p.ainsn.boostable, int3=TRAP_FLAG not in options).code
+        return build_slot(decoded(p), slot, boost=p.ainsn.boostable, int3=TRAP_FLAG not in variant.options).code
     except SlotError:
         return None
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from arches.x86 import bugs
 from arches.x86.opcodes import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
 from arches.x86.rules import Rule, find_rule
 from emu.isa.capstone_text import X86Insn
-from emu.verdict.site import Decision, Release, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 
 INT3_STEPPING = (5, 13)  # 6256e668b7af: a second int3 instead of the trap flag
 ENDBR_SKIPPED = (5, 18)  # cc66bb914578: a probe at the entry goes behind ENDBR
@@ -34,20 +35,15 @@ JMP32_SIZE = 5
 Read = Callable[[int, int], bytes | None]
 
 
-def decide(site: Site, release: Release | None) -> Decision:
+def decide(site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS) -> Decision:
     """The verdict on an address under the rules of a release, None for the newest.
 
     Without `site.symbol` the address is taken for an instruction boundary. Feature `cfi` is a kernel built
     with CFI checks.
     """
     insn = decode_fields(site.insn, site.addr, release)
-    return _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
-
-
-def decide_fixed(site: Site, release: Release | None) -> Decision:
-    """What if far returns were refused as far calls and jumps are."""
-    decision = decide(site, release)
-    if decision.rule in ("retf", "retf_imm"):
+    decision = _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
+    if decision.rule in ("retf", "retf_imm") and bugs.FAR_RET.id in repairs:  # as far calls and jumps are
         return _reject(decision.rule, "far return: segments are not emulated", "EOPNOTSUPP")
     return decision
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from emu.errors import UsageError
 from emu.isa.operand import MemoryOperand
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import Decision, Release, Site
+from emu.verdict.site import Decision
 
 PortT = TypeVar("PortT")
 
@@ -92,7 +92,7 @@ class Arch(Generic[PortT]):
     insn_size: Callable[[bytes], int]
     disassemble: Callable[[bytes, int], str]
     assemble: Callable[[str, int], bytes]
-    decide: Callable[[Site, Release | None], Decision]
+    decide: Callable[..., Decision]
     word: Callable[[bytes], str]
     parse_word: Callable[[str], bytes]
     kprobe_break: Callable[[bytes], bytes]  # the breakpoint that replaces this original instruction
@@ -106,4 +106,5 @@ class Arch(Generic[PortT]):
     relative_extable: bool = True  # see emu.elf.extable
     relocations: Mapping[int, Callable[[Any], None]] = field(default_factory=dict)  # see emu.elf.module
     stand_ins: Mapping[str, bytes] = field(default_factory=dict)  # code for what kernels patch away in their modules
+    bugs: tuple[Any, ...] = ()  # see emu.kernel.bug
     features: Mapping[str, str] = field(default_factory=dict)  # name -> what it stands for, for --feature

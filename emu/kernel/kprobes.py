@@ -95,7 +95,7 @@ def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
 
 def verdict_at(kernel: Kernel, site: Site) -> Decision:
     """What this kernel says to a probe there."""
-    return (kernel.variant.decide or kernel.arch.decide)(site, kernel.variant.release)
+    return kernel.arch.decide(site, kernel.variant.release, kernel.variant.repairs)
 
 
 def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
@@ -115,7 +115,7 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
 
 def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], Awaitable[None] | None]:
     """The variant's simulation routine, for this probe."""
-    routine, operand, addr = kernel.variant.actions[action], kernel.arch.port.operand(p.opcode), p.where
+    routine, operand, addr = kernel.variant.action(action), kernel.arch.port.operand(p.opcode), p.where
     return lambda regs: routine(regs, operand, addr)
 
 

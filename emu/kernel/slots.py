@@ -19,7 +19,7 @@ def fill(kernel: Kernel, p: Kprobe, following: bytes) -> int:
     slot = slots.base + number * slots.stride
     # A copy that jumps back by itself may be preempted in the slot, and its post_handler would never run.
     p.ainsn.boostable &= kernel.config.preempt == "none" and p.post_handler is None
-    data = port.fill_slot(p, slot, following, kernel.variant.options)
+    data = port.fill_slot(p, slot, following, kernel.variant)
     if data is None:
         return -errno.EINVAL
     _take(slots, number)

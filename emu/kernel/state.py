@@ -21,7 +21,7 @@ from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
 from emu.machine.machine import Machine
 from emu.machine.memory import Memory
-from emu.verdict.site import Decision, Release, Site
+from emu.verdict.site import NO_REPAIRS, Release, Repairs
 
 Action = Callable[[PtRegs, Any, int], Awaitable[None] | None]
 """A simulation routine: (regs, instruction, address of the probe); the instruction as `Port.operand` gives it."""
@@ -46,7 +46,8 @@ class Variant:
     `patching` is the policy that this kernel uses by itself. `fatal_reentry` are the states in which hitting another
     probe is unrecoverable; in `stuck_reentry` the kernel only warns, and returns to the same address. `options` are
     switches that only the architecture's own handlers read. `since` is the first release with these handlers, None if
-    there were no others before. `decide` is the verdict where it is not the architecture's (what if).
+    there were no others before. `actions(repairs)` are the simulation routines by name; `repairs` are the bugs that
+    this kernel has no more (what if), for which its handlers, routines and verdicts ask one by one.
     """
 
     name: str
@@ -56,11 +57,15 @@ class Variant:
     rechecks_word: bool
     fatal_reentry: frozenset[KprobeStatus]
     trap: Callable[[Percpu, PtRegs, Trap], Awaitable[None]]
-    actions: Mapping[str, Action]
+    actions: Callable[[Repairs], Mapping[str, Action]]
     options: frozenset[str] = field(default_factory=frozenset)
     stuck_reentry: frozenset[KprobeStatus] = field(default_factory=frozenset)
     since: Release | None = None
-    decide: Callable[[Site, Release | None], Decision] | None = None
+    repairs: Repairs = NO_REPAIRS
+
+    def action(self, name: str) -> Action:
+        """A simulation routine."""
+        return self.actions(self.repairs)[name]
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,8 @@ class StepOps:
 class Port:
     """The kernel side of one architecture.
 
-    `fill_slot(p, addr_of_slot, following, options)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None
-    if no copy can be made; `following` is the original text behind the probed instruction, `options` are the
-    variant's.
+    `fill_slot(p, addr_of_slot, following, variant)` gives a slot's bytes and sets `p.ainsn.restore`, or gives None
+    if no copy can be made; `following` is the original text behind the probed instruction.
     `operand` turns the probed bytes into what simulation routines take. `step` is None where the architecture does
     not share the state machine (MIPS). `new_kcb` makes the architecture's kprobe_ctlblk. `frees_slots`:
     arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated instructions have a slot too (MIPS steps
@@ -101,7 +105,7 @@ class Port:
     make_cpu: Callable[[int, Memory], Cpu]
     irqs_enabled: Callable[[int], bool]
     slot_size: int
-    fill_slot: Callable[[Kprobe, int, bytes, frozenset[str]], bytes | None]
+    fill_slot: Callable[[Kprobe, int, bytes, Variant], bytes | None]
     step: StepOps | None
     flush: str
     may_change_live: Callable[[int, bytes, bytes], bool]

@@ -186,7 +186,7 @@ def _parse_verdict(text: str, place: str) -> Verdict:
 
 def _parse_when(text: str, place: str) -> tuple[Release | None, Release | None, str | None]:
     span, at, feature = text.partition("@")
-    if at and not re.fullmatch(r"[a-z]\w*", feature):
+    if at and not re.fullmatch(r"[a-z][\w-]*", feature):
         raise TableError(f"{place}: feature {feature!r}: expected a name such as r6")
     since, until = _parse_span(span, place)
     return since, until, feature if at else None

@@ -12,6 +12,11 @@ from emu.errors import UsageError
 Release = tuple[int, int]
 """A Linux release: (6, 1). Comparisons are the tuple's."""
 
+Repairs = frozenset[str]
+"""What of its architecture's bugs is repaired in a kernel, by their ids (see `emu.kernel.bug`)."""
+
+NO_REPAIRS: Repairs = frozenset()
+
 
 def parse_release(text: str) -> Release:
     """`6.1`, `v6.1`, `6.1.176` or `6.1.0-50-cloud-arm64`, as `uname -r` has it, as (6, 1); UsageError for others."""

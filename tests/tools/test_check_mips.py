@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from arches.mips.simulate import ACTIONS, FIXED
+from arches.mips import bugs
+from arches.mips.simulate import ACTIONS, actions
 from arches.mips.verdict import RULES
 from emu.isa.capstone_text import groups
 from emu.verdict.rules import RuleTable
@@ -17,6 +18,9 @@ from tools.rule_meanings import Unallocated, compare
 
 needs_llvm = pytest.mark.skipif(llvm_mc.missing() is not None, reason=str(llvm_mc.missing()))
 each_cpu = pytest.mark.parametrize("cpu", check_mips.CPUS, ids=lambda cpu: cpu.name)
+
+
+REPAIRED = actions(bugs.ALL)
 
 
 @needs_llvm
@@ -96,21 +100,21 @@ def test_what_is_evaluated_is_where_the_cpu_goes() -> None:
 
 ACTION = "__compute_return_epc_for_insn"
 WRONG = {
-    "the other condition": lambda regs, insn, addr: FIXED[ACTION](regs, insn ^ 1 << 16, addr),
+    "the other condition": lambda regs, insn, addr: REPAIRED[ACTION](regs, insn ^ 1 << 16, addr),
     "no link": lambda regs, insn, addr: setattr(regs, "pc", addr + 8),
-    "a target four bytes on": lambda regs, insn, addr: FIXED[ACTION](regs, insn, addr + 4),
+    "a target four bytes on": lambda regs, insn, addr: REPAIRED[ACTION](regs, insn, addr + 4),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_evaluation_is_found(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    monkeypatch.setattr(execute_mips, "FIXED", {ACTION: WRONG[wrong]})
+    monkeypatch.setattr(execute_mips, "REPAIRED", {ACTION: WRONG[wrong]})
     _, fixed = execute_mips.compare_execution(600, seed=6)
     assert fixed.disagreements > 50
 
 
 def test_the_kernels_mistakes_are_not_the_manuals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute_mips, "FIXED", ACTIONS)
+    monkeypatch.setattr(execute_mips, "REPAIRED", ACTIONS)
     _, fixed = execute_mips.compare_execution(3_000, seed=5)
     assert fixed.disagreements > 20
 
@@ -120,7 +124,7 @@ def test_bposge32_is_executed_with_its_position(position: int) -> None:
     branches = execute_mips.Branches(seed=7)
     rule = next(rule for rule in RULES.rules if rule.name == "bposge32")
     branches.place.random.randrange = lambda *bounds: 0 if len(bounds) > 1 else position  # the address, and DSPControl
-    assert branches.difference(FIXED[ACTION], rule, 0x041C0004) is None
+    assert branches.difference(REPAIRED[ACTION], rule, 0x041C0004) is None
     taken = branches.place.cpu.pc == execute_mips.BASE + 20
     assert taken == (position >= 32)
 

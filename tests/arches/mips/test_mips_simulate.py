@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from arches.mips import bugs
 from arches.mips.isa import REGISTERS, make_cpu
-from arches.mips.simulate import ACTIONS, FIXED, Branch, compute_return_epc_fixed, compute_return_epc_for_insn
+from arches.mips.simulate import ACTIONS, Branch, actions, compute_return_epc_for_insn
 from emu.errors import UsageError
+from emu.verdict.site import NO_REPAIRS
 
+REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x8010_0000, 0x1000
 EPC = BASE + SIZE // 2
 NOP = bytes(4)
@@ -71,7 +74,7 @@ def state_for(machine: Any, row: str) -> dict[str, int]:
 def test_the_manuals_rules_are_what_the_cpu_does(machine: Any, row: str) -> None:
     for word in random_words(row):
         state = state_for(machine, row)
-        machine.check(FIXED["__compute_return_epc_for_insn"], word, word.to_bytes(4, "little") + NOP, state)
+        machine.check(REPAIRED["__compute_return_epc_for_insn"], word, word.to_bytes(4, "little") + NOP, state)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -95,8 +98,8 @@ def test_floating_point_branches_do_what_the_instruction_does(machine: Any, kind
         for fcsr in (0, 0xFE800000, 1 << (24 + code if code else 23)):
             machine.cpu.set("fcsr", fcsr)
             word = 0x45000000 | code << 18 | kind << 16 | machine.random.getrandbits(16)
-            for actions in (ACTIONS, FIXED):
-                machine.check(actions["__compute_return_epc_for_insn"], word, word.to_bytes(4, "little") + NOP)
+            for routines in (ACTIONS, REPAIRED):
+                machine.check(routines["__compute_return_epc_for_insn"], word, word.to_bytes(4, "little") + NOP)
 
 
 class Frame:
@@ -118,7 +121,9 @@ class Frame:
 def both(word: int, gpr: dict[int, int] | None = None, epc: int = EPC, **special: int) -> tuple[Branch, Branch]:
     """What the kernel computes, and what the manual says."""
     frames = Frame(gpr, **special), Frame(gpr, **special)
-    return compute_return_epc_for_insn(frames[0], word, epc), compute_return_epc_fixed(frames[1], word, epc)
+    return compute_return_epc_for_insn(frames[0], word, epc), compute_return_epc_for_insn(
+        frames[1], word, epc, bugs.ALL
+    )
 
 
 def test_links_are_written_before_the_register_is_read() -> None:
@@ -230,8 +235,8 @@ def test_a_call_with_bits_set_that_it_does_not_use() -> None:
 
 def test_a_misaligned_epc_fails_and_changes_nothing() -> None:
     frame = Frame({3: 7})
-    for evaluate in (compute_return_epc_for_insn, compute_return_epc_fixed):
-        assert evaluate(frame, 0x0C000001, EPC + 2) == Branch(None)
+    for repairs in (NO_REPAIRS, bugs.ALL):
+        assert compute_return_epc_for_insn(frame, 0x0C000001, EPC + 2, repairs) == Branch(None)
     ACTIONS["__compute_return_epc_for_insn"](frame, 0x0C000001, EPC + 2)
     assert (frame.gpr[31], frame.pc) == (0, EPC)
 
@@ -244,4 +249,4 @@ def test_what_is_no_branch_to_the_kernel_leaves_epc(word: int) -> None:
 def test_every_action_of_the_rules_exists() -> None:
     rules = (files("arches.mips") / "kprobes.rules").read_text().splitlines()
     actions = {line.split()[5] for line in rules if " simulate " in line and not line.startswith("#")}
-    assert actions == set(ACTIONS) == set(FIXED)
+    assert actions == set(ACTIONS) == set(REPAIRED)
