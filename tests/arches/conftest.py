@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from tools.in_place import InPlace
 
 
 @pytest.fixture
-def in_place() -> Callable[..., Any]:
-    return InPlace
+def machine(request: pytest.FixtureRequest) -> InPlace:
+    """Of the module's `MACHINE`: what makes the CPU, its registers, where its text is and, if not 4 KiB, its size."""
+    return InPlace(*request.module.MACHINE)

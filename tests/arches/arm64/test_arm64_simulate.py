@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +16,7 @@ from emu.errors import MemoryAccessError
 
 REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x40_0000_0000, 0x20_0000  # instructions in the middle reach all of it with 19 bits
+MACHINE = (make_cpu, REGISTERS, BASE, SIZE)  # for the fixture `machine`
 
 # Every encoding of each routine: mask and value of its rows (Arm ARM, C4.1).
 ROWS = [
@@ -36,11 +36,6 @@ ROWS = [
     ("simulate_ldrsw_literal", 0xFF000000, 0x98000000),
     ("simulate_nop", 0xFFFFFFFF, 0xD503201F),
 ]
-
-
-@pytest.fixture
-def machine(in_place: Callable[..., Any]) -> Any:
-    return in_place(make_cpu, REGISTERS, BASE, SIZE)
 
 
 @pytest.mark.parametrize(("action", "mask", "value"), ROWS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +15,7 @@ from arches.csky.simulate import ACTIONS, actions
 
 REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x8010_0000, 0x10_0000
+MACHINE = (make_cpu, REGISTERS, BASE, SIZE)  # for the fixture `machine`
 ADDR = BASE + SIZE // 2
 
 # Mask and value of every row that is simulated, in the form of a little-endian 32-bit load: the first halfword in
@@ -61,11 +61,6 @@ def near(word: int, row: str) -> int:
     if row.endswith("16"):
         return word & ~0x300 if not word & 0x100 else word | 0x300
     return word & ~0xC0000000 if not word >> 30 & 1 else word | 0xC0000000
-
-
-@pytest.fixture
-def machine(in_place: Callable[..., Any]) -> Any:
-    return in_place(make_cpu, REGISTERS, BASE, SIZE)
 
 
 def random_case(machine: Any, row: str, rng: random.Random, offset: int) -> tuple[int, bytes, dict[str, int]]:

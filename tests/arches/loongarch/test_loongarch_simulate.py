@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,7 @@ from arches.loongarch.simulate import ACTIONS, actions
 
 REPAIRED = actions(bugs.ALL)
 BASE = 0x9000_0000_0020_0000
+MACHINE = (make_cpu, REGISTERS, BASE)  # for the fixture `machine`
 
 # Mask and value of every row that is simulated (LoongArch manual, volume 1, appendix B).
 ROWS = {
@@ -35,11 +35,6 @@ ROWS = {
     "bgeu": (0xFC000000, 0x6C000000),
 }
 ALL = {**ACTIONS, "fixed": REPAIRED["simu_pc"]}
-
-
-@pytest.fixture
-def machine(in_place: Callable[..., Any]) -> Any:
-    return in_place(make_cpu, REGISTERS, BASE)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row != "pcaddu18i"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -17,6 +16,7 @@ from emu.verdict.site import NO_REPAIRS
 
 REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x8010_0000, 0x1000
+MACHINE = (make_cpu, REGISTERS, BASE, SIZE)  # for the fixture `machine`
 EPC = BASE + SIZE // 2
 NOP = bytes(4)
 
@@ -59,11 +59,6 @@ def random_words(row: str, count: int = 200) -> list[int]:
 def never_taken(row: str, rs: int, rt: int) -> bool:
     """The engine makes these nops: their delay slot is a step of its own, and nothing would be compared."""
     return (row == "bne" and rs == rt) or (row in ("bltz", "bgtz") and rs == 0)
-
-
-@pytest.fixture
-def machine(in_place: Callable[..., Any]) -> Any:
-    return in_place(make_cpu, REGISTERS, BASE, SIZE)
 
 
 def state_for(machine: Any, row: str) -> dict[str, int]:

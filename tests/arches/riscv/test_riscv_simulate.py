@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,7 @@ from arches.riscv.simulate import ACTIONS, actions
 
 REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x40_0000_0000, 0x1000
+MACHINE = (make_cpu, REGISTERS, BASE, SIZE)  # for the fixture `machine`
 ADDR = BASE + SIZE // 2
 COMPRESSED = 0xFFFF0000
 
@@ -39,11 +39,6 @@ ROWS = {
 
 def action_of(row: str) -> str:
     return "simulate_branch" if row.startswith("b") else f"simulate_{row}"
-
-
-@pytest.fixture
-def machine(in_place: Callable[..., Any]) -> Any:
-    return in_place(make_cpu, REGISTERS, BASE, SIZE)
 
 
 @pytest.mark.parametrize("row", ROWS)

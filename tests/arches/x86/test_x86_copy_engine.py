@@ -8,10 +8,9 @@ import pytest
 
 from arches.x86.copy import build_slot
 from arches.x86.examples import examples
-from arches.x86.isa import REGISTERS, make_cpu
+from arches.x86.isa import REGISTERS
 from arches.x86.opcodes import decode
 from arches.x86.verdict import decide
-from emu.machine.memory import Memory
 from emu.verdict.site import Site, Verdict
 
 TEXT, DATA = 0x40_0000, 0x40_4000  # the data is where RIP-relative operands of the text reach
@@ -25,14 +24,8 @@ TRIES = 12
 
 
 @pytest.fixture(scope="module")
-def machine():
-    memory = Memory()
-    memory.add("text", TEXT, TEXT_SIZE, executable=True)
-    memory.add("data", DATA, DATA_SIZE)
-    memory.write(TEXT, b"\xcc" * TEXT_SIZE)
-    cpu = make_cpu(0, memory)
-    cpu.sync_icache(TEXT, TEXT_SIZE)
-    return memory, cpu, cpu.snapshot()
+def machine(engine):
+    return engine((TEXT, TEXT_SIZE), (DATA, DATA_SIZE))
 
 
 def rip_relative(row, rng):

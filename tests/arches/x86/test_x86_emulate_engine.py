@@ -9,12 +9,11 @@ import pytest
 from arches.x86 import bugs
 from arches.x86.emulate import ACTIONS, actions, operand_register
 from arches.x86.examples import examples
-from arches.x86.isa import REGISTERS, make_cpu
+from arches.x86.isa import REGISTERS
 from arches.x86.opcodes import decode
 from arches.x86.rules import rules
 from arches.x86.verdict import decide
 from emu.machine.frame import PtRegs
-from emu.machine.memory import Memory
 from emu.verdict.site import Site
 
 REPAIRED = actions(bugs.ALL)
@@ -29,14 +28,8 @@ ENGINE_ROWS = [name for name in SIMULATED if name not in FAR]
 
 
 @pytest.fixture(scope="module")
-def machine():
-    memory = Memory()
-    memory.add("text", TEXT, TEXT_SIZE, executable=True)
-    memory.add("stack", STACK, STACK_SIZE)
-    memory.write(TEXT, b"\xcc" * TEXT_SIZE)  # where branches go, so that blocks end before the text does
-    cpu = make_cpu(0, memory)
-    cpu.sync_icache(TEXT, TEXT_SIZE)
-    return memory, cpu, cpu.snapshot()
+def machine(engine):
+    return engine((TEXT, TEXT_SIZE), (STACK, STACK_SIZE))
 
 
 def random_state(rng):
