@@ -96,7 +96,7 @@ A file:
 
 ```python
 # ask.py
-from emu.verdict.site import Verdict
+from trapline import Lab
 question = "how many?"
 ```
 
@@ -106,8 +106,8 @@ question = "how many?"
 $ python ask.py
 nothing, it only has a question
 $ rm -rf ask.py
-$ python -c 'import ask; print(ask.question, len(ask.Verdict))' | tr m M
-how Many? 3
+$ python -c 'import ask; print(ask.question, ask.Lab.__name__)' | tr mb MB
+how Many? LaB
 ```
 
 ```python
@@ -116,6 +116,9 @@ print("a block without a name")
 
 [this](#a-readme) [here](README.md#a-file) [code](there.py) [far](https://example.org/x) `[a](b)`
 """
+
+
+ASKING = "$ python -c 'import ask; print(ask.question, ask.Lab.__name__)' | tr mb MB"
 
 
 @pytest.fixture
@@ -130,13 +133,18 @@ def test_what_is_an_example(readme):
     assert found == [
         ("$ python ask.py", "", False, ["ask.py"]),
         ("$ python ask.py", "nothing, it only has a question\n", True, ["ask.py"]),
-        ("$ python -c 'import ask; print(ask.question, len(ask.Verdict))' | tr m M", "how Many? 3\n", True, ["ask.py"]),
+        (
+            "$ python -c 'import ask; print(ask.question, ask.Lab.__name__)' | tr mb MB",
+            "how Many? LaB\n",
+            True,
+            ["ask.py"],
+        ),
         ("$ python block.py", "", False, ["ask.py", "block.py"]),
     ]
 
 
 def test_the_blocks_are_run_where_their_files_are(readme):
-    assert [run(one) for one in examples(readme)] == ["", "", "how Many? 3\n", "a block without a name\n"]
+    assert [run(one) for one in examples(readme)] == ["", "", "how Many? LaB\n", "a block without a name\n"]
 
 
 def test_the_output_is_pasted_but_a_block_that_prints_stays_wrong(readme, capsys):

@@ -70,6 +70,7 @@ def folder_with(files: tuple[tuple[str, str], ...]) -> Iterator[Path]:
         folder = Path(name)
         for path in ROOT.iterdir():
             (folder / path.name).symlink_to(path)
+        (folder / "trapline").symlink_to(ROOT / "emu" / "api")  # as which it is installed
         for file, text in files:
             (folder / file).write_text(text, encoding="utf-8")
         yield folder
@@ -81,9 +82,8 @@ def run(example: Example) -> str:
     program, *arguments = shlex.split(head)
     words = [sys.executable, *([] if program == "python" else ["-m", "emu.cli"]), *arguments]
     with folder_with(example.files) as folder:
-        done = subprocess.run(
-            words, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
-        )
+        where = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+        done = subprocess.run(words, capture_output=True, text=True, cwd=folder, env=where, check=False)
     output = done.stdout + done.stderr
     for filter_command in pipe:
         output = subprocess.run(shlex.split(filter_command), input=output, capture_output=True, text=True).stdout
