@@ -104,7 +104,7 @@ def unicorn_steps() -> Work:
 
 def endless_guest() -> Cpu:
     world = Settings(find_scenario("two_cpus_hit"), "arm64").laboratory()()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     machine = world.lab.kernel.machine
     machine.reset()

@@ -56,7 +56,7 @@ async def do_trap_illinsn(cpu: Percpu, regs: PtRegs) -> None:
     kernel, addr = cpu.kernel, regs.pc
     if await kprobe_breakpoint_handler(cpu, regs) or notify_die("uprobe_breakpoint", cpu, regs):
         return
-    await load(kallsyms.text_name(kernel, addr))
+    await load(kallsyms.text_at(kernel, addr))
     is_bkpt = text.read(kernel, addr, 2) == USR_BKPT
     if is_bkpt == (bugs.TRAP_TEST.id in kernel.variant.repairs):
         claim(cpu, "SIGTRAP to current: return")  # the CPU fetches the same address again

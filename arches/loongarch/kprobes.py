@@ -30,7 +30,7 @@ async def do_bp(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
     if trap.kind is not TrapKind.BREAK:
         die(cpu, regs, f"unexpected exception: {trap.kind.value}")
     cpu.irqs_enabled = UNCONDITIONAL_STI in cpu.kernel.variant.options or irqs_enabled(regs.status)
-    await load(kallsyms.text_name(cpu.kernel, regs.pc))  # the word may be another one by now
+    await load(kallsyms.text_at(cpu.kernel, regs.pc))  # the word may be another one by now
     code = int.from_bytes(text.read(cpu.kernel, regs.pc, 4), "little") & CODE
     log(cpu, f"do_bp: code {code}")
     if not await dispatch(cpu, regs, code):

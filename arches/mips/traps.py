@@ -25,7 +25,7 @@ async def do_bp(cpu: Percpu, regs: PtRegs, trap: Trap) -> None:
         die(cpu, regs, f"unexpected exception: {trap.kind.value}")
     cpu.irqs_enabled = True
     addr = regs.pc + 4 if trap.delay_slot else regs.pc
-    await load(kallsyms.text_name(cpu.kernel, addr))  # the word may be another one by now
+    await load(kallsyms.text_at(cpu.kernel, addr))  # the word may be another one by now
     code = bcode(int.from_bytes(text.read(cpu.kernel, addr, 4), "little"))
     log(cpu, f"do_bp: code {code}")
     if not await claimed(cpu, regs, code):

@@ -43,7 +43,7 @@ async def kprobe_breakpoint_handler(cpu: Percpu, regs: PtRegs) -> bool:
 
 async def is_warning(cpu: Percpu, regs: PtRegs) -> bool:
     """report_bug: memory must hold an ebreak and the bug table the address; the width is the one found in memory."""
-    await load(kallsyms.text_name(cpu.kernel, regs.pc))  # the breakpoint may have been removed by now
+    await load(kallsyms.text_at(cpu.kernel, regs.pc))  # the breakpoint may have been removed by now
     if text.read(cpu.kernel, regs.pc, 2) == C_EBREAK:
         return report_bug(cpu, regs, 2)
     return text.read(cpu.kernel, regs.pc, 4) == EBREAK and report_bug(cpu, regs, 4)

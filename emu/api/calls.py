@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 import arches
-from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.explore.schedule import parse_schedule
+from emu.explore.schedulers import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.lab.cells import Cell, Run, Settings, explore_cell, run_once
 from emu.lab.lab import Scenario
 from emu.lab.scenario import NamedScenario

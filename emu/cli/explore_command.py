@@ -7,8 +7,8 @@ import argparse
 from emu.cli.arguments import Commands, add_configuration, add_expect, command, natural, positive, settings_of
 from emu.cli.expect import report_contradictions
 from emu.cli.status import say_interrupted
-from emu.explore.execution import Replay
 from emu.explore.schedule import format_schedule
+from emu.explore.schedulers import Replay
 from emu.explore.search import Report
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, expectation, explore_cell, run_once
@@ -51,4 +51,5 @@ def print_witnesses(cell: Cell) -> None:
     for name in Outcome:
         if (witness := cell.witness(name)) is not None:
             print(f"\n{name}: {format_schedule(witness)}\n")
-            print(timeline(run_once(cell.settings, Replay(witness)).events, cell.settings.cpus))
+            run = run_once(cell.settings, Replay(witness))
+            print(timeline(run.events, run.tasks))

@@ -6,8 +6,8 @@ import argparse
 
 from emu.cli.arguments import Commands, add_configuration, command, natural, settings_of
 from emu.cli.status import DONE
-from emu.explore.execution import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.explore.schedule import format_schedule, parse_schedule
+from emu.explore.schedulers import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.lab.cells import run_once
 from emu.report.as_json import run_json
 from emu.report.text import print_json, timeline
@@ -27,7 +27,7 @@ def run_scenario(options: argparse.Namespace) -> int:
     if options.json:
         print_json(run_json(run))
     else:
-        print(timeline(run.events, options.cpus))
+        print(timeline(run.events, run.tasks))
         print(f"\noutcomes: {', '.join(run.outcomes) or 'none'}\nschedule: {format_schedule(run.schedule)}")
     return DONE
 

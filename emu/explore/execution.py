@@ -2,112 +2,108 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from enum import Enum
+from types import TracebackType
+from typing import Any, NoReturn, Protocol, TypeVar
 
-from emu.errors import HandlerError, ScheduleError
-from emu.explore.ops import Access, ExecutionEnds
+from emu.errors import HandlerError, UsageError
+from emu.explore.ops import Access, ExecutionEnds, Op
 from emu.explore.schedule import LONGEST, Schedule
 from emu.explore.task import Task
 
 
+class Ending(Enum):
+    """Why an execution is over."""
+
+    DONE = "done"
+    DIED = "died"
+    DEADLOCK = "deadlock"
+    LIVELOCK = "livelock"
+
+
 class World(Protocol):
-    """What an execution happens in. `finish` is told how it ended and gives the outcomes."""
+    """What an execution happens in: its tasks by name, in the order in which they are started and preferred."""
 
-    tasks: Sequence[Task]
+    tasks: Mapping[str, Task]
 
-    def finish(self, ending: str) -> frozenset[str]:
-        """`ending` is done, died, deadlock or livelock."""
+    def finish(self, ending: Ending) -> frozenset[str]:
+        """The outcomes, once it is over."""
         ...
 
 
 MakeWorld = Callable[[], World]
 
 
-class Scheduler(Protocol):
-    def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
-        """Who runs next; `enabled` is never empty and in the world's order."""
-        ...
+class Execution:
+    """One run of a world, step by step. `ending` is None until it is over, `enabled` is who can run until then.
 
-    def ended(self) -> None:
-        """Called when nobody can run any more."""
-        ...
+    Used by `with`: the tasks are closed behind it, whether it is over or not.
+    """
 
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tasks = world.tasks
+        self.taken: list[str] = []
+        self.current: Task | None = None  # who took the last step
+        self.enabled: tuple[Task, ...] = ()
+        self.ending: Ending | None = None
+        self.outcomes: frozenset[str] = frozenset()
 
-class RoundRobin:
-    """Whoever runs goes on as long as it can, then the next in the world's order."""
+    def __enter__(self) -> Execution:
+        try:
+            self._advance(self._start)
+        except BaseException:
+            self.close()
+            raise
+        return self
 
-    def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
-        return current if current is not None and current in enabled else enabled[0]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
 
-    def ended(self) -> None:
-        pass
+    @property
+    def schedule(self) -> Schedule:
+        return tuple(self.taken)
 
+    def step(self, task: Task) -> None:
+        """Let a task that is enabled take its next step."""
+        if len(self.taken) == LONGEST:
+            never_ends(task)
+        self.taken.append(task.name)
+        self.current = task
+        self._advance(task.step)
 
-class RandomScheduler(RoundRobin):
-    """Every enabled task is as likely as any other; the same seed gives the same execution."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
-        return enabled[self._random.randrange(len(enabled))]
-
-
-class Replay:
-    """Strictly the given schedule: ScheduleError says at which step it does not fit, and how."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
-        self._position = 0
-
-    def choose(self, enabled: Sequence[Task], current: Task | None) -> Task:
-        can_run = " or ".join(task.name for task in enabled)
-        if self._position == len(self._schedule):
-            ends = f"the schedule ends after step {self._position}"
-            raise ScheduleError(f"{ends}, but {can_run} can still run; expected more steps")
-        name = self._schedule[self._position]
-        self._position += 1
-        for task in enabled:
-            if task.name == name:
-                return task
-        raise ScheduleError(f"schedule step {self._position}: {name} cannot run there; expected {can_run}")
-
-    def ended(self) -> None:
-        left = len(self._schedule) - self._position
-        if left:
-            raise ScheduleError(
-                f"schedule step {self._position + 1}: the execution is over; expected the schedule to end"
-                f" here, but it has {left} more"
-            )
-
-
-Observer = Callable[[Task], None]
-
-
-def execute(world: World, scheduler: Scheduler, observe: Observer | None = None) -> tuple[Schedule, frozenset[str]]:
-    """Run to the end; the schedule that was taken and the outcomes. `observe` is called before every step."""
-    taken: list[str] = []
-    current: Task | None = None
-    ending = "died"
-    try:
-        while enabled := [task for task in world.tasks if task.enabled()]:
-            current = scheduler.choose(enabled, current)
-            taken.append(current.name)
-            if len(taken) > LONGEST:
-                never_ends(current)
-            if observe is not None:
-                observe(current)
-            current.step()
-        ending = how_it_ended(world.tasks)
-    except ExecutionEnds:
-        pass
-    finally:
-        for task in world.tasks:
+    def close(self) -> None:
+        """Abandon what is left of every task; the coroutines must not outlive the execution."""
+        for task in self.tasks.values():
             task.close()
-    scheduler.ended()
-    return tuple(taken), world.finish(ending)
+
+    def _start(self) -> None:
+        for task in self.tasks.values():
+            task.start()
+
+    def _advance(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except ExecutionEnds:
+            return self._end(Ending.DIED)
+        self.enabled = tuple([task for task in self.tasks.values() if task.enabled()])
+        if not self.enabled:
+            self._end(how_it_ended([task.op for task in self.tasks.values() if task.op is not None]))
+
+    def _end(self, ending: Ending) -> None:
+        self.enabled, self.ending = (), ending
+        self.close()
+        self.outcomes = self.world.finish(ending)
+
+
+def how_it_ended(stuck: list[Op]) -> Ending:
+    """Why nobody can run: all are done, or those left wait for one another, or spin."""
+    if not stuck:
+        return Ending.DONE
+    return Ending.LIVELOCK if any(op.access is Access.RETRY for op in stuck) else Ending.DEADLOCK
 
 
 def never_ends(task: Task) -> NoReturn:
@@ -115,9 +111,33 @@ def never_ends(task: Task) -> NoReturn:
     raise HandlerError(f"{task.name} at {task.op!r}: no end after {LONGEST} steps; expected an end or a wait")
 
 
-def how_it_ended(tasks: Sequence[Task]) -> str:
-    """Why nobody can run: all are done, or those left wait for one another, or spin."""
-    stuck = [task.op.access for task in tasks if task.op is not None]
-    if not stuck:
-        return "done"
-    return "livelock" if Access.RETRY in stuck else "deadlock"
+Result = TypeVar("Result")
+
+
+class MustWait(UsageError):
+    """Code that was to run alone waits for somebody else."""
+
+    def __init__(self, who: str, what: str) -> None:
+        super().__init__(f"{who} waits for {what}; expected it to need nobody else")
+        self.what = what
+
+
+def run_alone(code: Coroutine[Any, Any, Result], what: str = "") -> Result:
+    """Run code that has the machine for itself to its end; what it returns. `what` says in messages what it is.
+
+    MustWait if it waits for somebody else, UsageError if it never ends.
+    """
+    what = what or getattr(code, "__name__", repr(code))
+    try:
+        for _ in range(LONGEST):
+            op = code.send(None)
+            if not isinstance(op, Op):
+                raise HandlerError(f"{what} awaited {op!r}; expected trapline's own awaitables")
+            if op.ready is not None and not op.ready():
+                raise MustWait(what, op.what)
+        raise UsageError(f"{what}: no end after {LONGEST} steps; expected it to end")
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        code.close()

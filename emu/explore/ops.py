@@ -2,13 +2,15 @@
 
 `await load("kprobe_table[0x10010]")` is a preemption point: the task stops, the scheduler sees the
 announcement, and everything up to the task's next `await` happens at once when it is resumed. An
-announcement is exact: it names all that other tasks can see of the step that follows.
+announcement is exact: it names all that other tasks can see of the step that follows, as data (`Touch`). What is
+printed is made from that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from enum import Enum
+from typing import NamedTuple
 
 
 class Access(Enum):
@@ -21,22 +23,68 @@ class Access(Enum):
     RETRY = "retry"  # a task that spins: the same step again, until somebody changes something
 
 
+class SharedObject(NamedTuple):
+    """Something that several tasks may touch: what kind of thing, which one of that kind, and its printed name.
+
+    Without `where` it is all that there is of the kind.
+    """
+
+    kind: str
+    where: int | str | None = None
+    name: str = ""  # the kind, if there is nothing more to say
+
+    def __str__(self) -> str:
+        return self.name or self.kind
+
+    def meets(self, other: SharedObject) -> bool:
+        """Whether the two are the same, or one is all of the other's kind."""
+        return self.kind == other.kind and (self.where == other.where or self.where is None or other.where is None)
+
+
+class Touch(NamedTuple):
+    """One shared object, and what is done to it."""
+
+    object: SharedObject
+    access: Access
+
+    @property
+    def writes(self) -> bool:
+        return self.access in (Access.STORE, Access.UPDATE)
+
+
+Named = SharedObject | str
+"""A shared object, or the name of one of a scenario's own."""
+
+
 class Op:
     """One announcement. `ready` says whether the task can go on; None means always.
 
-    `commutes` promises that the step gives the same as any step that another task can take before it, in
-    either order, so that the search need not try both.
+    `label` is printed instead of the names of what is touched: what a task waits for need not be one of the objects
+    that it looks at. `commutes` promises that the step gives the same as any step that another task can take before it,
+    in either order, so that the search need not try both.
     """
 
-    __slots__ = ("access", "commutes", "ready", "what")
+    __slots__ = ("access", "commutes", "label", "ready", "touches")
 
     def __init__(
-        self, access: Access, what: str, ready: Callable[[], bool] | None = None, commutes: bool = False
+        self,
+        access: Access,
+        touches: tuple[Touch, ...],
+        ready: Callable[[], bool] | None = None,
+        *,
+        label: str = "",
+        commutes: bool = False,
     ) -> None:
         self.access = access
-        self.what = what
+        self.touches = touches
         self.ready = ready
+        self.label = label
         self.commutes = commutes
+
+    @property
+    def what(self) -> str:
+        """What is touched or waited for, as it is printed."""
+        return self.label or " and ".join(str(touch.object) for touch in self.touches)
 
     def __await__(self) -> Generator[Op, None, None]:
         yield self
@@ -45,40 +93,71 @@ class Op:
         return f"{self.access.value} {self.what}"
 
 
-def load(what: str) -> Op:
-    return Op(Access.LOAD, what)
+def independent(a: Op, b: Op) -> bool:
+    """Whether no object is in both announcements with a write in one of them."""
+    return not any(
+        (mine.writes or theirs.writes) and mine.object.meets(theirs.object)
+        for mine in a.touches
+        for theirs in b.touches
+    )
 
 
-def store(what: str) -> Op:
-    return Op(Access.STORE, what)
+def load(what: Named) -> Op:
+    return Op(Access.LOAD, (Touch(named(what), Access.LOAD),))
 
 
-def update(what: str) -> Op:
-    return Op(Access.UPDATE, what)
+def store(what: Named) -> Op:
+    return Op(Access.STORE, (Touch(named(what), Access.STORE),))
 
 
-def fetch(what: str) -> Op:
-    return Op(Access.FETCH, what)
+def update(what: Named) -> Op:
+    return Op(Access.UPDATE, (Touch(named(what), Access.UPDATE),))
+
+
+def fetch(what: Named) -> Op:
+    return Op(Access.FETCH, (Touch(named(what), Access.FETCH),))
 
 
 def own(what: str) -> Op:
     """The last point before a task shuts interrupts or other threads out, so that they can still come before it."""
-    return Op(Access.OWN, what)
+    return Op(Access.OWN, (), label=what)
 
 
-def wait(what: str, ready: Callable[[], bool]) -> Op:
-    """Blocks until `ready()`; the predicate must depend on shared state only."""
-    return Op(Access.WAIT, what, ready)
+def wait(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
+    """Blocks until `ready()`; the predicate must depend on shared state only.
+
+    `reads` are the objects that it depends on, and that the step behind it reads. Without them that is `what`, and
+    the step may write there too, as one that takes a lock.
+    """
+    return _waiting(Access.WAIT, what, ready, reads)
 
 
-def join(what: str, ready: Callable[[], bool]) -> Op:
+def join(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
     """A wait after which a task only counts itself in, as at a barrier: such steps commute with everything."""
-    return Op(Access.WAIT, what, ready, commutes=True)
+    return _waiting(Access.WAIT, what, ready, reads, commutes=True)
 
 
-def retry(what: str, ready: Callable[[], bool]) -> Op:
+def retry(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
     """As `wait`, for a task that does not sleep but repeats itself: if nobody frees it, that is a livelock."""
-    return Op(Access.RETRY, what, ready)
+    return _waiting(Access.RETRY, what, ready, reads)
+
+
+def named(what: Named) -> SharedObject:
+    return SharedObject("named", what, what) if isinstance(what, str) else what
+
+
+def _waiting(
+    access: Access,
+    what: Named,
+    ready: Callable[[], bool],
+    reads: tuple[SharedObject, ...] | None,
+    *,
+    commutes: bool = False,
+) -> Op:
+    if reads is None:
+        return Op(access, (Touch(named(what), Access.UPDATE),), ready, commutes=commutes)
+    touches = tuple(Touch(one, Access.LOAD) for one in reads)
+    return Op(access, touches, ready, label=str(what), commutes=commutes)
 
 
 class ExecutionEnds(Exception):

@@ -7,14 +7,24 @@ The preemption bound (Musuvathi and Qadeer, PLDI 2007) counts switches away from
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from emu.explore.execution import MakeWorld, Replay, World, how_it_ended, never_ends
-from emu.explore.ops import ExecutionEnds
-from emu.explore.schedule import LONGEST, Schedule, switches
+from emu.errors import UsageError
+from emu.explore.depth_first import DepthFirst
+from emu.explore.execution import MakeWorld
+from emu.explore.schedule import Schedule, switches
+from emu.explore.schedulers import drive
 from emu.explore.shorten import shorten
-from emu.explore.task import Task
+
+
+class Frequency(StrEnum):
+    """In how many of the executions an outcome is seen."""
+
+    NEVER = "never"
+    SOMETIMES = "sometimes"
+    ALWAYS = "always"
 
 
 @dataclass
@@ -45,11 +55,11 @@ class Report:
     limit: int | None = None
     outcomes: dict[str, Seen] = field(default_factory=dict)
 
-    def frequency(self, outcome: str) -> str:
+    def frequency(self, outcome: str) -> Frequency:
         count = self.outcomes[outcome].count if outcome in self.outcomes else 0
         if count == 0:
-            return "never"
-        return "always" if count == self.executions else "sometimes"
+            return Frequency.NEVER
+        return Frequency.ALWAYS if count == self.executions else Frequency.SOMETIMES
 
     def witness(self, outcome: str) -> Schedule | None:
         return self.outcomes[outcome].witness if outcome in self.outcomes else None
@@ -58,19 +68,6 @@ class Report:
         self.executions += 1
         for outcome in outcomes:
             self.outcomes.setdefault(outcome, Seen()).add(schedule)
-
-
-class _Node:
-    """A point with a choice: the task that ran and those still to be tried, best first."""
-
-    __slots__ = ("branches", "chosen", "depth", "left", "spent")
-
-    def __init__(self, depth: int, chosen: str, left: list[tuple[str, int]], spent: int) -> None:
-        self.depth = depth  # steps before this choice
-        self.chosen = chosen
-        self.left = left  # (name, preemptions spent including this choice)
-        self.spent = spent
-        self.branches = len(left) + 1
 
 
 Progress = Callable[[Report, float], None]
@@ -91,12 +88,18 @@ def explore(
     estimate that takes all branches of a choice to be of equal size. With `reduce`, a step that commutes with
     everything is taken at once and its order against the others is not varied: fewer executions, the same outcomes.
     """
+    if bound is not None and bound < 0:
+        raise UsageError(f"bound {bound}: expected 0 or more preemptions")
     report = Report(bound=bound, limit=limit)
-    search = _Search(make_world, bound, prefix, reduce)
+    search = DepthFirst(bound, prefix, reduce=reduce)
     told = time.monotonic()
     try:
         while limit is None or report.executions < limit:
-            report.add(*search.run_one())
+            run = drive(make_world(), search)
+            report.add(run.schedule, run.outcomes)
+            if report.executions == 1:
+                search.repeat()
+                drive(make_world(), search)
             if not search.backtrack():
                 report.complete = True
                 break
@@ -116,103 +119,3 @@ def _shorten_witnesses(report: Report, make_world: MakeWorld) -> None:
             shorter, outcomes = shorten(make_world, seen.witness)
             if outcome in outcomes and _length(shorter) < _length(seen.witness):
                 seen.witness = shorter
-
-
-class _Search:
-    def __init__(self, make_world: MakeWorld, bound: int | None, prefix: Schedule, reduce: bool) -> None:
-        self._make_world = make_world
-        self._reduce = reduce
-        self._bound = bound
-        self._prefix = prefix
-        self._forced: list[str] = list(prefix)  # the steps that the next execution begins with
-        self._nodes: list[_Node] = []
-        self._taken: list[str] = []
-
-    def run_one(self) -> tuple[Schedule, frozenset[str]]:
-        world = self._make_world()
-        ending = "died"
-        try:
-            current = self._replay_forced(world)
-            self._extend(world.tasks, current)
-            ending = how_it_ended(world.tasks)
-        except ExecutionEnds:
-            pass
-        finally:
-            for task in world.tasks:
-                task.close()
-        return tuple(self._taken), world.finish(ending)
-
-    def _replay_forced(self, world: World) -> Task | None:
-        self._taken = []
-        if not self._nodes and self._prefix:
-            return self._follow_prefix(world)
-        by_name = {task.name: task for task in world.tasks}
-        current = None
-        for name in self._forced:
-            self._taken.append(name)
-            current = by_name[name]
-            current.step()
-        return current
-
-    def _follow_prefix(self, world: World) -> Task | None:
-        """The first time, the prefix comes from outside and is checked step by step."""
-        replay, current = Replay(self._prefix), None
-        for _ in self._prefix:
-            current = replay.choose([task for task in world.tasks if task.enabled()], current)
-            self._taken.append(current.name)
-            current.step()
-        return current
-
-    def _extend(self, tasks: Sequence[Task], current: Task | None) -> None:
-        spent = self._nodes[-1].spent if self._nodes else 0
-        while enabled := [task for task in tasks if task.enabled()]:
-            if len(enabled) == 1:
-                chosen = current = enabled[0]
-            elif (at_once := self._at_once(enabled)) is not None:
-                chosen = at_once  # `current` stays who it was: this is no preemption
-            else:
-                current, spent = self._branch(enabled, current, spent)
-                chosen = current
-            self._taken.append(chosen.name)
-            if len(self._taken) > LONGEST:
-                never_ends(chosen)
-            chosen.step()
-
-    def _at_once(self, enabled: list[Task]) -> Task | None:
-        """A task whose next step commutes with everything: an ample set of its own."""
-        if self._reduce:
-            for task in enabled:
-                if task.commutes():
-                    return task
-        return None
-
-    def _branch(self, enabled: list[Task], current: Task | None, spent: int) -> tuple[Task, int]:
-        """Go on with whoever runs; remember the others, as far as the bound allows."""
-        goes_on = current if current in enabled else None
-        first = goes_on or enabled[0]
-        cost = spent + (goes_on is not None)
-        left = [(task.name, cost) for task in reversed(enabled) if task is not first]
-        if self._bound is not None and cost > self._bound:
-            left = []
-        if left:
-            self._nodes.append(_Node(len(self._taken), first.name, left, spent))
-        return first, spent
-
-    def backtrack(self) -> bool:
-        """Choose the next untried branch, deepest first; False when there is none."""
-        while self._nodes:
-            node = self._nodes[-1]
-            if node.left:
-                node.chosen, node.spent = node.left.pop()
-                self._forced = [*self._taken[: node.depth], node.chosen]
-                return True
-            self._nodes.pop()
-        return False
-
-    def fraction(self) -> float:
-        """The share of the tree that is done, from the branches already left behind near its root."""
-        done, share = 0.0, 1.0
-        for node in self._nodes[:24]:
-            share /= node.branches
-            done += share * (node.branches - 1 - len(node.left))
-        return done

@@ -6,65 +6,46 @@ the machine dies, most of those steps need not have been taken: here each is put
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from emu.explore.execution import MakeWorld, how_it_ended
-from emu.explore.ops import ExecutionEnds
+from emu.explore.execution import Execution, MakeWorld
 from emu.explore.schedule import Schedule
+from emu.explore.schedulers import Replay, RoundRobin, drive
 from emu.explore.task import Task
 
 
+class Late(RoundRobin):
+    """The choices in their order, and other steps only as far as those need them.
+
+    Putting a step off can keep a choice from ever being enabled; then the execution is left.
+    """
+
+    def __init__(self, choices: list[str]) -> None:
+        self._left = choices[::-1]
+
+    def next_task(self, run: Execution) -> Task | None:
+        if not self._left:
+            return run.enabled[0]
+        task = run.tasks[self._left[-1]]
+        if task.enabled():
+            if not task.commutes():
+                self._left.pop()
+            return task
+        return next((other for other in run.enabled if other.commutes()), None)
+
+
 def shorten(make_world: MakeWorld, schedule: Schedule) -> tuple[Schedule, frozenset[str]]:
-    """The same choices with commuting steps as late as possible, and the outcomes of that."""
-    choices = _choices(make_world, schedule)
-    world = make_world()
-    taken: list[str] = []
-    ending = "died"
-    try:
-        for name in choices:
-            _reach(world.tasks, name, taken)
-        _finish(world.tasks, taken)
-        ending = how_it_ended(world.tasks)
-    except ExecutionEnds:
-        pass
-    finally:
-        for task in world.tasks:
-            task.close()
-    return tuple(taken), world.finish(ending)
+    """The same choices with commuting steps as late as possible, and the outcomes; none if that does not go on."""
+    late = Late(_choices(make_world, schedule))  # before the world is made: a machine may serve one at a time
+    run = drive(make_world(), late)
+    return run.schedule, run.outcomes
 
 
 def _choices(make_world: MakeWorld, schedule: Schedule) -> list[str]:
     """The schedule's steps whose order matters."""
-    world = make_world()
-    by_name = {task.name: task for task in world.tasks}
     choices: list[str] = []
-    try:
-        for name in schedule:
-            if not by_name[name].commutes():
-                choices.append(name)
-            by_name[name].step()
-    except ExecutionEnds:
-        pass
-    finally:
-        for task in world.tasks:
-            task.close()
-        world.finish("died")
+
+    def observe(task: Task) -> None:
+        if not task.commutes():
+            choices.append(task.name)
+
+    drive(make_world(), Replay(schedule), observe)
     return choices
-
-
-def _reach(tasks: Sequence[Task], name: str, taken: list[str]) -> None:
-    """Take the task's next step that matters, and before it only what it needs."""
-    task = next(task for task in tasks if task.name == name)
-    while task.commutes() or not task.enabled():
-        _step(task if task.enabled() else next(t for t in tasks if t.commutes()), taken)
-    _step(task, taken)
-
-
-def _finish(tasks: Sequence[Task], taken: list[str]) -> None:
-    while enabled := [task for task in tasks if task.enabled()]:
-        _step(enabled[0], taken)
-
-
-def _step(task: Task, taken: list[str]) -> None:
-    taken.append(task.name)
-    task.step()

@@ -24,13 +24,13 @@ class Interrupts(Protocol):
 
 
 class Task:
-    """What one CPU does. `op` is what it does next; None when it has nothing of its own left to do.
+    """One thread of control, such as a CPU. `op` is what it does next; None when it has nothing of its own left to do.
 
     A pending interrupt is taken before the announced step, as a step of its own; delaying it further
     would be the same as raising it later, which the scheduler tries anyway.
     """
 
-    __slots__ = ("_frames", "_ops", "interrupts", "name", "op")
+    __slots__ = ("_code", "_frames", "_ops", "interrupts", "name", "op")
 
     def __init__(self, name: str, code: KernelCode | None, interrupts: Interrupts | None = None) -> None:
         self.name = name
@@ -38,6 +38,11 @@ class Task:
         self.op: Op | None = None
         self._frames: list[KernelCode] = []
         self._ops: list[Op | None] = []
+        self._code = code
+
+    def start(self) -> None:
+        """Run to the first announcement."""
+        code, self._code = self._code, None
         if code is not None:
             self._begin(code)
 
@@ -61,6 +66,10 @@ class Task:
         """Whether `step` would take an interrupt instead of doing what was announced."""
         return self.interrupts is not None and self.interrupts.pending()
 
+    def announcement(self) -> str:
+        """What the next step does, as it is printed."""
+        return "an interrupt" if self.interrupted() else repr(self.op)
+
     def commutes(self) -> bool:
         """Whether the next step may be taken at once, because its order against other tasks' steps does not matter.
 
@@ -74,6 +83,8 @@ class Task:
 
     def close(self) -> None:
         """Abandon what is left; the coroutines must not outlive the execution."""
+        if self._code is not None:
+            self._code.close()
         while self._frames:
             self._frames.pop().close()
         self.op = None

@@ -7,7 +7,7 @@ executes between them nobody else can see, so it happens at once.
 from __future__ import annotations
 
 from emu.errors import GuestError, UsageError
-from emu.explore.ops import Access, Op
+from emu.explore.ops import Access, Op, SharedObject, Touch, fetch
 from emu.kernel import kallsyms, text
 from emu.kernel.interrupts import preemptible
 from emu.kernel.state import Percpu
@@ -54,7 +54,7 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
 
 async def run_to_halt(cpu: Percpu) -> None:
     core, kernel = cpu.core, cpu.kernel
-    await (visible(cpu, core.pc) or Op(Access.FETCH, kallsyms.text_name(kernel, core.pc)))
+    await (visible(cpu, core.pc) or fetch(kallsyms.text_at(kernel, core.pc)))
     budget = GUEST_LIMIT
     while True:
         text.fetched(kernel, core, core.pc)
@@ -97,12 +97,10 @@ def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
 def visible(cpu: Percpu, pc: int) -> Op | None:
     """What others can see of the instruction at pc: a fetch of watched text, an access to shared data, or nothing."""
     kernel = cpu.kernel
-    name = kernel.watched.get(pc)
-    access = kernel.machine.shared_access(cpu.core, pc, patched=name is not None)
-    if name is None and access is None:
-        return None
+    insn = kernel.watched.get(pc)
+    access = kernel.machine.shared_access(cpu.core, pc, patched=insn is not None)
     if access is None:
-        return Op(Access.FETCH, name or "")
+        return fetch(insn) if insn is not None else None
     kind, address = access
-    what = f"shared[{address:#x}]"
-    return Op(Access(kind), what if name is None else f"{name} and {what}")
+    data = Touch(SharedObject("shared", address, f"shared[{address:#x}]"), Access(kind))
+    return Op(data.access, (data,) if insn is None else (Touch(insn, Access.FETCH), data))

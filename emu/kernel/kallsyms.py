@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emu.explore.ops import SharedObject
 from emu.kernel import text
 from emu.kernel.state import Kernel
 from emu.verdict.site import Site
@@ -24,18 +25,20 @@ def _name(kernel: Kernel, addr: int) -> str:
     return f"{found[0].name}+{found[1]:#x}" if found[1] else found[0].name
 
 
-def text_name(kernel: Kernel, addr: int) -> str:
-    return f"text[{at(kernel, addr)}]"
+def text_at(kernel: Kernel, addr: int) -> SharedObject:
+    """The instruction at addr, as announcements name it."""
+    return SharedObject("text", addr, f"text[{at(kernel, addr)}]")
 
 
-def table_name(kernel: Kernel, addr: int) -> str:
-    return f"kprobe_table[{at(kernel, addr)}]"
+def table_at(kernel: Kernel, addr: int) -> SharedObject:
+    """The entry of addr in the kprobe table, as announcements name it."""
+    return SharedObject("kprobe_table", addr, f"kprobe_table[{at(kernel, addr)}]")
 
 
 def watch(kernel: Kernel, addr: int) -> None:
     """Guests yield before they fetch at addr."""
     if addr not in kernel.watched:
-        kernel.watched[addr] = text_name(kernel, addr)
+        kernel.watched[addr] = text_at(kernel, addr)
 
 
 def in_slot(kernel: Kernel, addr: int) -> bool:

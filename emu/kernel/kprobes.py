@@ -10,7 +10,7 @@ import errno
 from collections.abc import Awaitable, Callable
 
 from emu.blame import call
-from emu.explore.ops import load, store
+from emu.explore.ops import SharedObject, load, store
 from emu.kernel import kallsyms, slots
 from emu.kernel.probe import ArchInsn, Kprobe, KprobeFlag
 from emu.kernel.rcu import synchronize_rcu
@@ -32,7 +32,7 @@ def kprobes_inc_nmissed_count(p: Kprobe) -> None:
 
 async def get_kprobe(kernel: Kernel, addr: int) -> Kprobe | None:
     """The probe at addr. Callers hold kprobe_mutex or cannot be preempted."""
-    await load(kallsyms.table_name(kernel, addr))  # another CPU may unregister first
+    await load(kallsyms.table_at(kernel, addr))  # another CPU may unregister first
     return kernel.kprobe_table.get(addr)
 
 
@@ -58,7 +58,7 @@ async def register_first_kprobe(kernel: Kernel, p: Kprobe) -> int:
     async with kernel.text_mutex:
         if error := prepare_kprobe(kernel, p):
             return error
-    await store(kallsyms.table_name(kernel, p.where))
+    await store(kallsyms.table_at(kernel, p.where))
     kernel.set_kprobe(p.where, p)
     if not p.disabled:
         await arm_kprobe(kernel, p)
@@ -147,10 +147,10 @@ async def unregister_kprobe_top(kernel: Kernel, p: Kprobe) -> Kprobe | None:
         p.addr = None
         return None
     if ap is p or (ap.disabled and len(ap.probes) == 1):
-        await store(kallsyms.table_name(kernel, ap.where))
+        await store(kallsyms.table_at(kernel, ap.where))
         kernel.set_kprobe(ap.where, None)
         return ap
-    await store(ap.list_name)
+    await store(ap.list_object)
     ap.probes.remove(p)
     if all(q.post_handler is None for q in ap.probes):
         ap.post_handler = None
@@ -172,7 +172,7 @@ async def disable(kernel: Kernel, p: Kprobe) -> Kprobe | None:
     if ap is None or p.disabled:
         return ap
     if p is not ap:
-        await store(ap.list_name)  # the aggregator's handlers look at the flag
+        await store(ap.list_object)  # the aggregator's handlers look at the flag
         p.flags |= KprobeFlag.DISABLED
     if p is ap or all(q.disabled for q in ap.probes):
         await disarm_kprobe(kernel, ap)
@@ -186,7 +186,7 @@ async def enable_kprobe(kernel: Kernel, p: Kprobe) -> int:
         if ap is None or p.flags & KprobeFlag.GONE:
             return -errno.EINVAL
         if p is not ap and p.disabled:
-            await store(ap.list_name)
+            await store(ap.list_object)
             p.flags &= ~KprobeFlag.DISABLED
         if ap.disabled:
             ap.flags &= ~KprobeFlag.DISABLED
@@ -199,10 +199,10 @@ async def register_aggr_kprobe(kernel: Kernel, old: Kprobe, p: Kprobe) -> int:
     ap = old
     if not kprobe_aggrprobe(old):
         ap = aggregator(kernel, old)
-        await store(kallsyms.table_name(kernel, ap.where))
+        await store(kallsyms.table_at(kernel, ap.where))
         kernel.set_kprobe(ap.where, ap)
     p.opcode, p.ainsn = ap.opcode, ap.ainsn
-    await store(ap.list_name)
+    await store(ap.list_object)
     ap.probes.insert(0, p)  # list_add_rcu: the newest comes first
     if p.post_handler is not None:
         ap.post_handler = aggr_post_handler
@@ -216,14 +216,19 @@ def aggregator(kernel: Kernel, p: Kprobe) -> Kprobe:
     ap = Kprobe(p.addr, pre_handler=aggr_pre_handler, flags=p.flags)
     ap.post_handler = aggr_post_handler if p.post_handler is not None else None
     ap.opcode, ap.ainsn = p.opcode, p.ainsn
-    ap.probes, ap.list_name = [p], f"{kallsyms.table_name(kernel, p.where)}.list"
+    ap.probes, ap.list_object = [p], kprobe_list(kernel, p.where)
     return ap
+
+
+def kprobe_list(kernel: Kernel, addr: int) -> SharedObject:
+    """The list of the probes at addr, as announcements name it."""
+    return SharedObject("kprobe_list", addr, f"{kallsyms.table_at(kernel, addr)}.list")
 
 
 async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
     """Each enabled probe's handler in turn; the first that returns true ends it."""
     for p in list(ap.probes):  # an RCU list: what is added in front meanwhile is not met, what is removed is disabled
-        await load(ap.list_name)
+        await load(ap.list_object)
         if p.pre_handler is not None and not p.disabled and await call(p.pre_handler, p, regs):
             return True
     return False
@@ -231,6 +236,6 @@ async def aggr_pre_handler(ap: Kprobe, regs: PtRegs) -> bool:
 
 async def aggr_post_handler(ap: Kprobe, regs: PtRegs, flags: int) -> None:
     for p in list(ap.probes):
-        await load(ap.list_name)
+        await load(ap.list_object)
         if p.post_handler is not None and not p.disabled:
             await call(p.post_handler, p, regs, flags)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from emu.explore.ops import wait
+from emu.explore.ops import SharedObject, wait
 
 
 class Mutex:
     """`async with mutex:`; the wait for it is the preemption point."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.object = SharedObject("mutex", name, name)
         self.held = False
 
     def _free(self) -> bool:
         return not self.held
 
     async def __aenter__(self) -> None:
-        await wait(self.name, self._free)
+        await wait(self.object, self._free)
         self.held = True
 
     async def __aexit__(

@@ -6,7 +6,7 @@ A policy is `async (kernel, addr, data)`; the caller holds text_mutex and cpus_r
 from __future__ import annotations
 
 from emu.errors import UsageError
-from emu.explore.ops import store
+from emu.explore.ops import SharedObject, store
 from emu.kernel import kallsyms, text
 from emu.kernel.smp import on_each_cpu
 from emu.kernel.state import Kernel, PatchText
@@ -18,7 +18,7 @@ async def live(kernel: Kernel, addr: int, data: bytes) -> None:
     """A plain store and the architecture's own flush: MIPS, LoongArch before 2026."""
     if kernel.booting:
         return text.store(kernel, addr, data, live=False)
-    await store(kallsyms.text_name(kernel, addr))
+    await store(kallsyms.text_at(kernel, addr))
     text.store(kernel, addr, data, live=True)
     await FLUSH[kernel.arch.port.flush](kernel, addr, len(data))
     text.synchronised(kernel, addr)
@@ -51,7 +51,7 @@ async def breakpoint_protocol(kernel: Kernel, addr: int, data: bytes) -> None:
 
 async def flush_broadcast(kernel: Kernel, addr: int, size: int) -> None:
     """The flush reaches every CPU by itself (ARM64 IC IVAU, RISC-V SBI remote fence.i)."""
-    await store(f"icache[{kallsyms.at(kernel, addr)}]")
+    await store(SharedObject("icache", addr, f"icache[{kallsyms.at(kernel, addr)}]"))
     for cpu in kernel.machine.cpus:
         text.flush(kernel, cpu, addr, size)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum, IntFlag
 from typing import Any
 
+from emu.explore.ops import SharedObject
 from emu.machine.frame import PtRegs
 
 PreHandler = Callable[["Kprobe", PtRegs], Any]
@@ -53,7 +54,7 @@ class Kprobe:
     opcode: bytes = field(default=b"", init=False)
     ainsn: ArchInsn = field(default_factory=ArchInsn, init=False)
     probes: list[Kprobe] = field(default_factory=list, init=False)  # those behind an aggregator
-    list_name: str = field(default="", init=False)  # what that list is called in announcements
+    list_object: SharedObject = field(default=SharedObject("kprobe_list"), init=False)  # that list, in announcements
 
     @property
     def where(self) -> int:

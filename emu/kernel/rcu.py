@@ -5,7 +5,7 @@ Code with interrupts or preemption off is such a section (kernel/rcu, since the 
 
 from __future__ import annotations
 
-from emu.explore.ops import wait
+from emu.explore.ops import SharedObject, wait
 from emu.kernel.interrupts import preemptible
 from emu.kernel.state import Kernel, Percpu
 
@@ -15,7 +15,13 @@ async def synchronize_rcu(kernel: Kernel) -> None:
     if kernel.booting:
         return
     readers = [(cpu, cpu.qs) for cpu in kernel.percpu if not preemptible(cpu)]
-    await wait("synchronize_rcu", lambda: all(_quiescent(cpu, since) for cpu, since in readers))
+    reads = tuple(rcu_state(cpu) for cpu, _ in readers)
+    await wait("synchronize_rcu", lambda: all(_quiescent(cpu, since) for cpu, since in readers), reads)
+
+
+def rcu_state(cpu: Percpu) -> SharedObject:
+    """Whether a CPU may be in a read-side section, as announcements name it."""
+    return SharedObject("rcu", cpu.id, f"rcu[{cpu.id}]")
 
 
 def _quiescent(cpu: Percpu, since: int) -> bool:

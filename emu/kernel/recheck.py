@@ -21,9 +21,7 @@ async def breakpoint_is_gone(cpu: Percpu, addr: int, *breakpoints: bytes) -> boo
     kernel = cpu.kernel
     if not kernel.variant.rechecks_word:
         return False
-    await load(
-        kallsyms.text_name(kernel, addr)
-    )  # another CPU may restore the word first, or put a new breakpoint there
+    await load(kallsyms.text_at(kernel, addr))  # another CPU may restore the word first, or put a new breakpoint there
     if any(text.read(kernel, addr, len(word)) == word for word in breakpoints):
         return False
     return claim(cpu, "no kprobe, and the word is no breakpoint any more: return")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emu.errors import UsageError
+from emu.explore.ops import SharedObject
 from emu.explore.task import KernelCode
 from emu.isa.arch import Arch
 from emu.kernel.locks import Mutex
@@ -146,9 +147,9 @@ def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a timeline: which CPU, and what it did."""
+    """One line of a timeline: which task, and what it did."""
 
-    cpu: int
+    task: str
     text: str
 
 
@@ -249,7 +250,7 @@ class Kernel:
     version: int = 0  # counts what has changed in text and the kprobe table
     outcomes: set[Outcome] = field(default_factory=set)
     events: list[Event] | None = None
-    watched: dict[int, str] = field(default_factory=dict)
+    watched: dict[int, SharedObject] = field(default_factory=dict)
     guest_runs: list[tuple[int, str, int]] = field(default_factory=list)
     kprobe_table: dict[int, Kprobe] = field(default_factory=dict)
     kprobe_mutex: Mutex = field(default_factory=lambda: Mutex("kprobe_mutex"))

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
 
-from emu.explore.ops import join, update
+from emu.explore.ops import SharedObject, join, update
 from emu.explore.task import KernelCode
 from emu.kernel.interrupts import raise_interrupt
 from emu.kernel.state import Interrupt, Kernel, Percpu
+
+STOP_DONE = SharedObject("cpu_stop_done.completion")
+MULTI_STOP_STATE = SharedObject("multi_stop.state")
+CPU_COUNT = SharedObject("patch.cpu_count")
 
 StopFn = Callable[["Percpu"], KernelCode]
 
@@ -59,14 +63,14 @@ async def stop_machine_cpuslocked(kernel: Kernel, fn: StopFn, active: frozenset[
         msdata = MultiStopData(fn, ids, len(cpus))
         for cpu in cpus:
             raise_interrupt(cpu, Interrupt("stopper", lambda c: multi_cpu_stop(c, msdata), stopper=True))
-        await join("cpu_stop_done.completion", lambda: msdata.done == len(cpus))
+        await join(STOP_DONE, lambda: msdata.done == len(cpus), (STOP_DONE,))
 
 
 async def multi_cpu_stop(cpu: Percpu, msdata: MultiStopData) -> None:
     """The stopper's loop on one CPU."""
     irqs_enabled, curstate = cpu.irqs_enabled, MultiStopState.NONE
     while curstate is not MultiStopState.EXIT:
-        await join("multi_stop.state", partial(msdata.has_left, curstate))
+        await join(MULTI_STOP_STATE, partial(msdata.has_left, curstate))
         curstate = msdata.state
         if curstate is MultiStopState.DISABLE_IRQ:
             cpu.irqs_enabled = False
@@ -88,10 +92,10 @@ class LastArriver:
     async def __call__(self, cpu: Percpu) -> None:
         if cpu.kernel.booting:
             return self._write()
-        await update("patch.cpu_count")
+        await update(CPU_COUNT)
         self._cpu_count += 1
         if self._cpu_count == self._num_online:
             self._write()
             self._cpu_count += 1
         else:
-            await join("patch.cpu_count", lambda: self._cpu_count > self._num_online)
+            await join(CPU_COUNT, lambda: self._cpu_count > self._num_online, (CPU_COUNT,))

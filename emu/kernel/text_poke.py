@@ -8,12 +8,14 @@ software. A count per CPU keeps the table that its handler reads from going away
 from __future__ import annotations
 
 from emu.errors import UsageError
-from emu.explore.ops import store, update, wait
+from emu.explore.ops import SharedObject, store, update, wait
 from emu.kernel import kallsyms, text
 from emu.kernel.smp import on_each_cpu
 from emu.kernel.state import Kernel, Percpu, TextPokeArray
 from emu.kernel.trace import log
 from emu.machine.frame import PtRegs
+
+TEXT_POKE_ARRAY = SharedObject("text_poke_array_refs")
 
 
 async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | None = None) -> None:
@@ -29,7 +31,7 @@ async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | 
     kallsyms.watch(kernel, addr)
     if kernel.booting:
         return text.store(kernel, addr, data, live=False)
-    await store("text_poke_array_refs")
+    await store(TEXT_POKE_ARRAY)
     array.vec, array.refs = vec, [1] * len(kernel.percpu)
     await three_steps(kernel, addr, data)
     for cpu in kernel.percpu:
@@ -50,7 +52,7 @@ async def three_steps(kernel: Kernel, addr: int, data: bytes) -> None:
 
 async def write_and_sync(kernel: Kernel, addr: int, offset: int, data: bytes) -> None:
     """One store into the instruction at addr, and the interrupt that makes every CPU see it."""
-    await store(kallsyms.text_name(kernel, addr))  # named by the instruction, since a fetch of any of its bytes is one
+    await store(kallsyms.text_at(kernel, addr))  # named by the instruction, since a fetch of any of its bytes is one
     text.store(kernel, addr + offset, data, live=True)
     await on_each_cpu(kernel, "sync_core", addr + offset, len(data))
     text.synchronised(kernel, addr + offset)
@@ -58,16 +60,17 @@ async def write_and_sync(kernel: Kernel, addr: int, offset: int, data: bytes) ->
 
 async def drop_reference(array: TextPokeArray, cpu: Percpu) -> None:
     """The patcher's own reference; if a handler on that CPU still holds one, wait for it."""
-    await update(refs_name(cpu))
+    refs = refs_of(cpu)
+    await update(refs)
     array.refs[cpu.id] -= 1
     if array.refs[cpu.id]:
-        await wait(refs_name(cpu), lambda: not array.refs[cpu.id])
+        await wait(refs, lambda: not array.refs[cpu.id], (refs,))
 
 
 async def poke_int3_handler(cpu: Percpu, regs: PtRegs, addr: int) -> bool:
     """Whether the breakpoint at addr is that of a patch under way; the CPU then has executed the instruction."""
     array = cpu.kernel.text_poke_array
-    await update(refs_name(cpu))  # the patch may just be over
+    await update(refs_of(cpu))  # the patch may just be over
     if not array.refs[cpu.id]:
         return False
     array.refs[cpu.id] += 1
@@ -75,10 +78,11 @@ async def poke_int3_handler(cpu: Percpu, regs: PtRegs, addr: int) -> bool:
     if emulate is not None:
         log(cpu, "text_poke: emulate")
         emulate(regs)
-    await update(refs_name(cpu))
+    await update(refs_of(cpu))
     array.refs[cpu.id] -= 1
     return emulate is not None
 
 
-def refs_name(cpu: Percpu) -> str:
-    return f"text_poke_array_refs[{cpu.id}]"
+def refs_of(cpu: Percpu) -> SharedObject:
+    """A CPU's element of text_poke_array_refs, as announcements name it."""
+    return SharedObject("text_poke_array_refs", cpu.id, f"text_poke_array_refs[{cpu.id}]")

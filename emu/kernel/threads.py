@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emu.explore.ops import Op, wait
+from emu.explore.ops import Access, Op
 from emu.explore.task import KernelCode
 
 
@@ -24,8 +24,10 @@ def _next(pending: dict[KernelCode, Op]) -> Op:
     """The announcement of whoever runs next; of all of them, where nobody can yet."""
     for op in pending.values():
         if _ready(op):
-            return op if op.ready is None else wait(op.what, op.ready)
-    return wait(" or ".join(op.what for op in pending.values()), lambda: any(_ready(op) for op in pending.values()))
+            return op
+    touches = tuple(touch for op in pending.values() for touch in op.touches)
+    label = " or ".join(op.what for op in pending.values())
+    return Op(Access.WAIT, touches, lambda: any(_ready(op) for op in pending.values()), label=label)
 
 
 def _ready(op: Op) -> bool:

@@ -9,7 +9,7 @@ from emu.kernel.state import Event, Percpu
 def log(cpu: Percpu, text: str) -> None:
     events = cpu.kernel.events
     if events is not None:
-        events.append(Event(cpu.id, text))
+        events.append(Event(cpu.name, text))
 
 
 def log_insn(cpu: Percpu) -> None:

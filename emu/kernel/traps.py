@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from emu.errors import GuestError
-from emu.explore.ops import ExecutionEnds, retry
+from emu.explore.ops import ExecutionEnds, SharedObject, retry
 from emu.kernel import kallsyms, text
 from emu.kernel.outcome import Mark, Outcome
 from emu.kernel.state import Percpu, TrapSeen
@@ -15,6 +15,7 @@ from emu.machine.frame import PtRegs
 
 SKIPS = 10  # traps in the same state until a pre_handler that skips the step each time is taken not to stop doing so
 BUGFLAG_WARNING = 1
+CHANGES = SharedObject("text"), SharedObject("kprobe_table"), SharedObject("shared")  # what a spinning CPU waits for
 
 
 def die(cpu: Percpu, regs: PtRegs, why: str) -> NoReturn:
@@ -52,7 +53,7 @@ async def spin(cpu: Percpu, trap: Trap) -> None:
     at, seen = kallsyms.at(kernel, trap.pc), (kernel.version, kernel.machine.shared())
     if not trap.delay_slot:
         cpu.core.pc = trap.pc
-    await retry(f"the same trap at {at}", lambda: (kernel.version, kernel.machine.shared()) != seen)
+    await retry(f"the same trap at {at}", lambda: (kernel.version, kernel.machine.shared()) != seen, CHANGES)
 
 
 def repeats(cpu: Percpu, trap: Trap) -> bool:

@@ -8,14 +8,13 @@ from typing import Any
 
 import arches
 from emu.errors import UsageError
-from emu.explore.execution import Scheduler, execute
 from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
-from emu.explore.search import Progress, Report, explore
+from emu.explore.schedulers import Scheduler, execute
+from emu.explore.search import Frequency, Progress, Report, explore
 from emu.explore.task import Task
 from emu.kernel.outcome import Outcome
 from emu.kernel.state import Config, Event
-from emu.kernel.trace import log
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
 
@@ -67,7 +66,7 @@ class Cell:
     settings: Settings
     report: Report
 
-    def frequency(self, outcome: Outcome | str) -> str:
+    def frequency(self, outcome: Outcome | str) -> Frequency:
         return self.report.frequency(Outcome(outcome))
 
     def witness(self, outcome: Outcome | str) -> Schedule | None:
@@ -95,34 +94,35 @@ class Run:
     settings: Settings
     schedule: Schedule
     outcomes: tuple[str, ...]
+    tasks: tuple[str, ...]
     events: tuple[Event, ...]
 
 
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
     world = settings.laboratory()(trace=True)
-    kernel = world.lab.kernel
+    events = world.lab.kernel.events = []
 
     def observe(task: Task) -> None:
         """The kernel's own steps by what they touch; a guest's are shown by their instructions."""
         op = task.op
         if op is not None and op.access is not Access.FETCH and not task.interrupted():
-            log(kernel.percpu[world.tasks.index(task)], repr(op))
+            events.append(Event(task.name, repr(op)))
 
     schedule, outcomes = execute(world, scheduler, observe)
-    events = tuple(kernel.events or ())
-    return Run(settings, schedule, tuple(name for name in Outcome if name in outcomes), events)
+    named = tuple(name for name in Outcome if name in outcomes)
+    return Run(settings, schedule, named, tuple(world.tasks), tuple(events))
 
 
-def expectation(text: str) -> tuple[str, str]:
+def expectation(text: str) -> tuple[str, Frequency]:
     """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
     outcome, _, frequency = text.partition("=")
-    if outcome not in list(Outcome) or frequency not in ("never", "sometimes", "always"):
-        raise UsageError(f"--expect {text!r}: expected OUTCOME=never|sometimes|always, OUTCOME of {', '.join(Outcome)}")
-    return outcome, frequency
+    if outcome not in list(Outcome) or frequency not in list(Frequency):
+        raise UsageError(f"--expect {text!r}: expected OUTCOME={'|'.join(Frequency)}, OUTCOME of {', '.join(Outcome)}")
+    return outcome, Frequency(frequency)
 
 
-def contradictions(cell: Cell, expected: Sequence[tuple[str, str]]) -> list[str]:
+def contradictions(cell: Cell, expected: Sequence[tuple[str, Frequency]]) -> list[str]:
     """What of --expect is not so in this cell, a line each."""
     where = " ".join(str(value) for value in cell.settings.names().values())
     return [

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from emu.explore.search import Frequency
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.lab.compare import Told, grid, searched
@@ -43,8 +44,8 @@ class Decided:
 
     @property
     def verdict(self) -> Verdict:
-        claimed = self.with_check.frequency(Outcome.CLAIMED) != "never"
-        if claimed and self.foreign and self.without.frequency(Outcome.CLAIMED) == "never":
+        claimed = self.with_check.frequency(Outcome.CLAIMED) is not Frequency.NEVER
+        if claimed and self.foreign and self.without.frequency(Outcome.CLAIMED) is Frequency.NEVER:
             return Verdict.HARMFUL
         return Verdict.NEEDED if claimed and self.without.death is not None else Verdict.REDUNDANT
 

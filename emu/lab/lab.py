@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from emu.blame import blamed, name_of
 from emu.elf.image import Image, load_image
 from emu.errors import HandlerError, TraplineError, UsageError
-from emu.explore.ops import Op
-from emu.explore.schedule import LONGEST
+from emu.explore.execution import Ending, run_alone
 from emu.explore.task import KernelCode, Task
 from emu.kernel import kallsyms
 from emu.kernel.boot import boot
@@ -68,13 +67,9 @@ class Lab:
         wait for somebody else, or never ends."""
         if not isinstance(code, Coroutine):
             raise UsageError(f"boot: {code!r}: expected a coroutine, such as register_kprobe(...)")
-        try:
-            for _ in range(LONGEST):
-                check_boot(code, code.send(None))
-            raise UsageError(f"boot: {name_of(code)}: no end after {LONGEST} steps; expected it to end")
-        except StopIteration as stop:
-            if isinstance(stop.value, int) and stop.value < 0:
-                raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-stop.value]}; expected 0") from None
+        result = run_alone(code, f"boot: {name_of(code)}")
+        if isinstance(result, int) and result < 0:
+            raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-result]}; expected 0")
 
     def probe_and_run(self, site: str, function: str, count: int = 3) -> Mapping[str, KernelCode]:
         """CPU 0 calls a function `count` times with a probe at one of its instructions."""
@@ -130,16 +125,16 @@ class LabWorld:
         self._reference = reference
         kernel = lab.kernel
         kernel.booting = False
-        self.tasks: Sequence[Task] = [
-            Task(cpu.name, guarded(codes[cpu.name]) if cpu.name in codes else None, CpuInterrupts(cpu))
+        self.tasks: Mapping[str, Task] = {
+            cpu.name: Task(cpu.name, Guarded(codes[cpu.name]) if cpu.name in codes else None, CpuInterrupts(cpu))
             for cpu in lab.cpus
-        ]
+        }
 
-    def finish(self, ending: str) -> frozenset[str]:
+    def finish(self, ending: Ending) -> frozenset[str]:
         kernel = self.lab.kernel
-        if ending in ("deadlock", "livelock"):
-            kernel.note(ending)
-        elif ending == "done" and self.lab.has_reference:
+        if ending in (Ending.DEADLOCK, Ending.LIVELOCK):
+            kernel.note(ending.value)
+        elif ending is Ending.DONE and self.lab.has_reference:
             expected = self._reference.shared(kernel.guest_runs)
             if expected is not None and expected != kernel.machine.shared():
                 kernel.note(Outcome.WRONG_RESULT)
@@ -211,14 +206,6 @@ class Laboratory:
             raise UsageError(f"{name} needs {unknown[0]}; expected one of {', '.join(names)} (--cpus)")
 
 
-def check_boot(code: KernelCode, op: Any) -> None:
-    """While booting there is nobody to wait for."""
-    if not isinstance(op, Op):
-        raise HandlerError(f"boot: {name_of(code)} awaited {op!r}; expected trapline's own awaitables")
-    if op.ready is not None and not op.ready():
-        raise UsageError(f"boot: {name_of(code)} waits for {op.what}; expected it to need nobody else")
-
-
 def close(codes: Any) -> None:
     """Abandon what a scenario gave, whatever it is, so that no coroutine is left that nobody awaits."""
     given = codes.values() if isinstance(codes, Mapping) else codes if isinstance(codes, Sequence) else (codes,)
@@ -227,7 +214,26 @@ def close(codes: Any) -> None:
             code.close()
 
 
-async def guarded(code: KernelCode) -> None:
+class Guarded(Coroutine[Any, Any, Any]):
     """A scenario's code; HandlerError if it raises a Python exception."""
-    with blamed(code):
-        await code
+
+    def __init__(self, code: KernelCode) -> None:
+        self.code = code
+
+    def send(self, value: Any) -> Any:
+        try:
+            return self.code.send(value)
+        except StopIteration:
+            raise
+        except BaseException:
+            with blamed(self.code):
+                raise
+
+    def throw(self, *error: Any) -> Any:
+        return self.code.throw(*error)
+
+    def close(self) -> None:
+        self.code.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self.code.__await__()

@@ -14,7 +14,8 @@ from emu.elf.file import ElfFile
 from emu.elf.image import Image, Symbol
 from emu.elf.module import open_image
 from emu.errors import GuestError, UsageError
-from emu.explore.execution import RoundRobin, execute
+from emu.explore.execution import Ending, run_alone
+from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.task import KernelCode, Task
 from emu.foreign import whole_number
 from emu.isa.arch import Arch
@@ -115,10 +116,10 @@ class OneCpu:
     """A world of one CPU that calls the function (`emu.explore.execution.World`)."""
 
     def __init__(self, kernel: Kernel, code: KernelCode) -> None:
-        self.tasks: Sequence[Task] = [Task("cpu0", code, CpuInterrupts(kernel.percpu[0]))]
-        self.ending = ""
+        self.tasks: Mapping[str, Task] = {"cpu0": Task("cpu0", code, CpuInterrupts(kernel.percpu[0]))}
+        self.ending: Ending | None = None
 
-    def finish(self, ending: str) -> frozenset[str]:
+    def finish(self, ending: Ending) -> frozenset[str]:
         self.ending = ending
         return frozenset()
 
@@ -203,7 +204,7 @@ class ProbeAll:
         probes = []
         for site in sites:
             probe = Kprobe(site.line.address)
-            site.errno = finish(register_kprobe(kernel, probe))
+            site.errno = -run_alone(register_kprobe(kernel, probe))
             if not site.errno:
                 probes.append(probe)
         kernel.booting = False
@@ -222,10 +223,10 @@ class ProbeAll:
         world = OneCpu(kernel, run_to_halt(kernel.percpu[0]))
         try:
             execute(world, RoundRobin())
-            how = world.ending if world.ending != "died" else events.text
+            how = world.ending.value if world.ending not in (None, Ending.DIED) else events.text
         except GuestError as error:
-            world.ending, how = "died", str(error)
-        if world.ending != "done":
+            world.ending, how = Ending.DIED, str(error)
+        if world.ending is not Ending.DONE:
             report.differences.append(Difference(address, "died", "a return", how))
         else:
             self._compare(self._caller.finish(Trace()), address, report)
@@ -260,15 +261,6 @@ class Last(list[Event]):
 
     def append(self, event: Event) -> None:
         self.text = event.text
-
-
-def finish(code: KernelCode) -> int:
-    """Run kernel code that has the machine for itself; the errno that it gives, positive."""
-    try:
-        while True:
-            code.send(None)
-    except StopIteration as stop:
-        return -int(stop.value)
 
 
 def address_of(image: Image, function: str) -> int:

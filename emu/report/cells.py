@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
-from emu.explore.search import Report
+from emu.explore.search import Frequency, Report
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.report.text import colour, table
@@ -15,9 +15,9 @@ def cell_text(cell: Cell) -> str:
     rows = [
         [colour(name), cell.frequency(name), str(count_of(cell, name)), schedule_text(cell.witness(name))]
         for name in Outcome
-        if cell.frequency(name) != "never"
+        if cell.frequency(name) is not Frequency.NEVER
     ]
-    never = [name for name in Outcome if cell.frequency(name) == "never"]
+    never = [name for name in Outcome if cell.frequency(name) is Frequency.NEVER]
     found = table(("outcome", "frequency", "executions", "shortest witness"), rows)
     return f"{found}\nnever: {', '.join(never)}\n{covers(cell.report)}"
 
@@ -81,6 +81,6 @@ def _short(cell: Cell | None) -> str:
     """A cell's outcomes, one a line; `!` marks those that every execution has."""
     if cell is None:
         return "-"
-    marks = {"always": "!", "sometimes": ""}
-    names = [name + marks[cell.frequency(name)] for name in Outcome if cell.frequency(name) != "never"]
+    marks = {Frequency.ALWAYS: "!", Frequency.SOMETIMES: ""}
+    names = [name + marks[cell.frequency(name)] for name in Outcome if cell.frequency(name) is not Frequency.NEVER]
     return "\n".join(names) or "none"

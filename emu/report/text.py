@@ -51,11 +51,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def timeline(events: Sequence[Event], cpus: int) -> str:
-    """One column per CPU, time going down."""
-    lines = ["".join(f"cpu{number}".ljust(COLUMN) for number in range(cpus)).rstrip()]
+def timeline(events: Sequence[Event], tasks: Sequence[str]) -> str:
+    """One column per task, time going down."""
+    lines = ["".join(name.ljust(COLUMN) for name in tasks).rstrip()]
     for event in events:
-        lines.append((" " * (COLUMN * event.cpu) + event.text).rstrip())
+        lines.append((" " * (COLUMN * tasks.index(event.task)) + event.text).rstrip())
     return "\n".join(lines)
 
 

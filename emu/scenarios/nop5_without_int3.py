@@ -20,7 +20,7 @@ def nop5_without_int3(lab: Lab) -> Mapping[str, KernelCode]:
     async def patch() -> None:
         async with kernel.text_mutex:
             for offset in range(len(jump)):
-                await store(kallsyms.text_name(kernel, site))
+                await store(kallsyms.text_at(kernel, site))
                 text.store(kernel, site + offset, jump[offset : offset + 1], live=True)
             await on_each_cpu(kernel, "sync_core", site, len(jump))
             for offset in range(len(jump)):

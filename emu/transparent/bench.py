@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emu.errors import MemoryAccessError, TraplineError, UsageError
+from emu.explore.execution import MustWait, run_alone
 from emu.explore.ops import ExecutionEnds
 from emu.isa.arch import Arch
 from emu.kernel.boot import boot, new_percpu
@@ -75,13 +76,9 @@ class Result:
 def drive(code: Coroutine[Any, Any, Any]) -> Any:
     """Run kernel code to its end; Stuck where it would wait."""
     try:
-        while True:
-            op = code.send(None)
-            if op.ready is not None and not op.ready():
-                code.close()
-                raise Stuck(op.what)
-    except StopIteration as stop:
-        return stop.value
+        return run_alone(code)
+    except MustWait as error:
+        raise Stuck(error.what) from None
 
 
 class Side:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from emu.cli import main
+from emu.explore import execution
 from emu.lab import lab
 from emu.lab.lab import FIRMWARE
 
@@ -435,7 +436,7 @@ def test_a_notifier_that_raises(refused, scenario):
 
 
 def test_a_boot_that_never_ends(refused, scenario, monkeypatch):
-    monkeypatch.setattr(lab, "LONGEST", 100)
+    monkeypatch.setattr(execution, "LONGEST", 100)
     text = refused("run", scenario("boots_without_end"), "--arch", "mips")
     assert text == "boot: code: no end after 100 steps; expected it to end"
 

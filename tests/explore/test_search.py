@@ -5,10 +5,10 @@ from math import comb
 
 import pytest
 
-from emu.errors import HandlerError, ScheduleError
-from emu.explore.execution import RandomScheduler, Replay, execute
-from emu.explore.ops import ExecutionEnds, join, load, retry, store, wait
+from emu.errors import HandlerError, ScheduleError, UsageError
+from emu.explore.ops import ExecutionEnds, join, load, own, retry, store, wait
 from emu.explore.schedule import format_schedule, parse_schedule
+from emu.explore.schedulers import RandomScheduler, Replay, execute
 from emu.explore.search import explore
 from emu.explore.task import Task
 
@@ -18,11 +18,11 @@ class World:
 
     def __init__(self, *codes):
         self.state = {}
-        self.tasks = [Task(f"t{n}", code(self.state)) for n, code in enumerate(codes)]
+        self.tasks = {f"t{n}": Task(f"t{n}", code(self.state)) for n, code in enumerate(codes)}
 
     def finish(self, ending):
         self.ending = ending
-        return frozenset({ending, *(f"{key}={value}" for key, value in self.state.items())})
+        return frozenset({ending.value, *(f"{key}={value}" for key, value in self.state.items())})
 
 
 def steps(count):
@@ -94,7 +94,7 @@ def test_an_interrupted_search_keeps_what_it_has():
 
     def make():
         made.append(1)
-        if len(made) == 4:
+        if len(made) == 5:  # the first execution is repeated
             raise KeyboardInterrupt
         return World(steps(2), steps(2))
 
@@ -112,6 +112,108 @@ def test_tasks_that_wait_for_one_another_are_a_deadlock():
         state["b"] = 1
 
     assert explore(lambda: World(first, second)).frequency("deadlock") == "always"
+
+
+def test_a_machine_that_dies_before_anybody_announces_anything_has_one_execution():
+    async def dies(state):
+        raise ExecutionEnds("dead")
+
+    async def never_starts(state):
+        state["started"] = 1
+
+    report = explore(lambda: World(dies, never_starts))
+    assert (report.executions, report.witness("died"), list(report.outcomes)) == (1, (), ["died"])
+
+
+def test_a_bound_below_zero_is_refused():
+    with pytest.raises(UsageError, match=r"^bound -1: expected 0 or more preemptions$"):
+        explore(lambda: World(steps(1)), bound=-1)
+
+
+def growing(kept):
+    """A scenario that keeps a list from one execution to the next: one more step in each."""
+
+    async def code(state):
+        kept.append(1)
+        for _ in kept:
+            await load("n")
+
+    return code
+
+
+def alternating(kept):
+    async def code(state):
+        kept.append(1)
+        await (load if len(kept) % 2 else store)("n")
+
+    return code
+
+
+def later(kept):
+    """The same until the other task goes first: only a replay can tell."""
+
+    async def code(state):
+        await load("a")
+        kept.append(1)
+        await load("b" if len(kept) < 4 else "c")
+
+    return code
+
+
+@pytest.mark.parametrize(
+    ("scenario", "message"),
+    [
+        (growing, "step 4: t0 is at load n, and was at its end in an execution that began in the same way"),
+        (alternating, "step 1: t0 is at store n, and was at load n in an execution that began in the same way"),
+        (later, "step 3: t0 is at load c, and was at load b in an execution that began in the same way"),
+    ],
+)
+def test_a_scenario_that_is_not_the_same_each_time_is_refused(scenario, message):
+    kept = []
+    with pytest.raises(HandlerError) as error:
+        explore(lambda: World(scenario(kept), steps(2)))
+    assert str(error.value) == (
+        f"{message}; expected all executions to do the same: a scenario may not keep state from one to the next"
+    )
+
+
+def test_a_witness_that_cannot_be_made_shorter_stays():
+    """Put off, the first join would keep t0 from the one that the interrupt handler needs: once a StopIteration."""
+
+    class Interrupted(World):
+        def __init__(self):
+            self.state, self.handlers = {}, []
+            self.tasks = {
+                "t0": Task("t0", self.t0(), self),
+                "t1": Task("t1", self.t1()),
+            }
+
+        def pending(self):
+            return bool(self.handlers)
+
+        def take(self):
+            return self.handlers.pop()
+
+        async def t0(self):
+            await join("barrier", lambda: True)
+            self.state["in"] = 1
+            await own("here")
+            if self.state.get("seen"):
+                raise ExecutionEnds("dead")
+
+        async def t1(self):
+            await store("z")
+            self.state["z"] = 1
+            self.handlers.append(self.handler())
+
+        async def handler(self):
+            await load("z")
+            self.state["seen"] = self.state["z"]
+            await join("barrier", lambda: "in" in self.state)
+
+    report = explore(Interrupted)
+    _, outcomes = execute(Interrupted(), Replay(report.witness("died")))
+    assert "died" in outcomes
 
 
 def test_a_task_that_spins_for_ever_is_a_livelock():
@@ -232,8 +334,7 @@ async def endless(state):
 @pytest.mark.parametrize("run", [explore, lambda make: execute(make(), RandomScheduler(1))])
 def test_a_task_that_never_ends_is_said_and_not_waited_for(monkeypatch, run):
     """As long as a schedule can be, so that what ends can be replayed."""
-    for module in ("execution", "search"):
-        monkeypatch.setattr(f"emu.explore.{module}.LONGEST", 100)
+    monkeypatch.setattr("emu.explore.execution.LONGEST", 100)
     with pytest.raises(HandlerError, match=r"^t0 at load x: no end after 100 steps; expected an end or a wait$"):
         run(lambda: World(endless))
     run(lambda: World(steps(100)))

@@ -27,6 +27,7 @@ def test_a_task_says_what_it_will_do_before_it_does_it():
         done.append("b")
 
     task = Task("t", code())
+    task.start()
     assert (repr(task.op), done) == ("load a", [])
     task.step()
     assert (repr(task.op), done) == ("load b", ["a"])
@@ -48,6 +49,7 @@ def test_an_interrupt_runs_before_the_announced_step_and_then_it_goes_on():
 
     source = Source()
     task = Task("t", code(), source)
+    task.start()
     source.handlers.append(handler())
     assert task.interrupted()
     task.step()
@@ -67,6 +69,7 @@ def test_a_blocked_task_is_enabled_by_an_interrupt_and_blocked_again_after_it():
 
     source = Source()
     task = Task("t", code(), source)
+    task.start()
     assert not task.enabled()
     source.handlers.append(handler())
     assert task.enabled()
@@ -83,6 +86,7 @@ def test_an_idle_task_serves_interrupts():
 
     source = Source()
     task = Task("t", None, source)
+    task.start()
     assert not task.enabled()
     source.handlers.append(handler())
     task.step()

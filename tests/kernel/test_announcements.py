@@ -3,7 +3,8 @@
 import pytest
 
 import arches
-from emu.explore.execution import RandomScheduler, execute
+from emu.explore.ops import Access, Touch
+from emu.explore.schedulers import RandomScheduler, execute
 from emu.kernel import kallsyms, text
 from emu.kernel.state import Kernel
 from emu.lab.cells import Settings
@@ -17,36 +18,37 @@ class Witness:
     """Compares each access to text and table with the announcement of the step that makes it."""
 
     def __init__(self, monkeypatch):
-        self.said, self.unsaid, self.kinds = "", set(), set()
+        self.said, self.touches, self.unsaid, self.kinds = "", (), set(), set()
         read, store, set_kprobe = text.read, text.store, Kernel.set_kprobe
 
         def watched_read(kernel, addr, size):
-            self.touch(kernel, "load", kallsyms.text_name(kernel, addr), addr)
+            self.touch(kernel, "load", kallsyms.text_at(kernel, addr), addr)
             return read(kernel, addr, size)
 
         def watched_store(kernel, addr, data, *, live):
-            self.touch(kernel, "store", kallsyms.text_name(kernel, addr), addr)
+            self.touch(kernel, "store", kallsyms.text_at(kernel, addr), addr)
             store(kernel, addr, data, live=live)
 
         def watched_set(kernel, addr, p):
-            self.touch(kernel, "store", kallsyms.table_name(kernel, addr), addr)
+            self.touch(kernel, "store", kallsyms.table_at(kernel, addr), addr)
             set_kprobe(kernel, addr, p)
 
         monkeypatch.setattr(text, "read", watched_read)
         monkeypatch.setattr(text, "store", watched_store)
         monkeypatch.setattr(Kernel, "set_kprobe", watched_set)
 
-    def touch(self, kernel, kind, name, addr):
+    def touch(self, kernel, kind, touched, addr):
         """Slots are written before anybody can be in them, and text that is prepared for a probe under its mutex."""
         stopped = "patch.cpu_count" in self.said  # stop_machine: nobody else runs
         if kernel.booting or kallsyms.in_slot(kernel, addr) or self.said == "wait text_mutex" or stopped:
             return
-        self.kinds.add((kind, name.partition("[")[0]))
-        if self.said != f"{kind} {name}":
-            self.unsaid.add((self.said, f"{kind} {name}"))
+        self.kinds.add((kind, touched.kind))
+        if Touch(touched, Access(kind)) not in self.touches:
+            self.unsaid.add((self.said, f"{kind} {touched}"))
 
     def listen(self, task):
-        self.said = "" if task.interrupted() else repr(task.op)
+        announced = not task.interrupted() and task.op is not None
+        self.said, self.touches = (repr(task.op), task.op.touches) if announced else ("", ())
 
 
 @pytest.mark.parametrize("patching", ["live", "stop_machine"])

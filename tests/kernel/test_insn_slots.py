@@ -3,7 +3,7 @@
 import pytest
 
 import arches
-from emu.explore.execution import RoundRobin, execute
+from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel import kallsyms, slots, text
 from emu.kernel.guest import run_guest
 from emu.kernel.interrupts import raise_interrupt
@@ -116,7 +116,9 @@ def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
         return {"cpu0": run_guest(lab.cpus[0]), "cpu1": unregister_kprobe(lab.kernel, probe)}
 
     world = laboratory(scenario, arch, patching="live")()
-    guest, remover = world.tasks
+    guest, remover = world.tasks.values()
+    guest.start()
+    remover.start()
     kernel = world.lab.kernel
     while not kallsyms.in_slot(kernel, kernel.percpu[0].core.pc):
         guest.step()
@@ -132,7 +134,7 @@ def test_a_cpu_in_the_step_makes_unregistering_wait(laboratory, arch):
     while not remover.enabled():
         guest.step()
     assert not kallsyms.in_slot(kernel, kernel.percpu[0].core.pc)
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 import arches
 from emu.errors import UsageError
-from emu.explore.execution import RoundRobin, execute
+from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe

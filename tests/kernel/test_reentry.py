@@ -7,7 +7,7 @@ import pytest
 
 import arches
 from arches.mips.kprobes import reenter_kprobe, set_current_kprobe
-from emu.explore.execution import RoundRobin, execute
+from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe, KprobeStatus

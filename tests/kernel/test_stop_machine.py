@@ -139,11 +139,13 @@ def test_it_runs_on_the_active_cpus_only_and_interrupts_come_back(laboratory):
         return run
 
     world = laboratory(stops(fn, active=frozenset({2})), "arm64", cpus=3)()
+    for task in world.tasks.values():
+        task.start()
     for _ in range(100):
-        for task in world.tasks:
+        for task in world.tasks.values():
             if task.enabled():
                 task.step()
-    assert all(task.op is None for task in world.tasks)
+    assert all(task.op is None for task in world.tasks.values())
     assert (ran, [cpu.irqs_enabled for cpu in world.lab.cpus]) == ([2], [True] * 3)
 
 

@@ -7,8 +7,8 @@ from arches.loongarch.breaks import STEP_BREAK as LOONGARCH_STEP_BREAK
 from arches.mips.breaks import KPROBE_BREAK as MIPS_BREAK
 from arches.mips.breaks import bcode
 from emu.errors import GuestError
-from emu.explore.execution import RoundRobin, execute
 from emu.explore.ops import load, store, wait
+from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel import text
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe

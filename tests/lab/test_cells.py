@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from emu.errors import UsageError
-from emu.explore.execution import RoundRobin
+from emu.explore.schedulers import RoundRobin
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched

@@ -4,8 +4,8 @@ import pytest
 
 import arches
 from emu.errors import HandlerError, UsageError
-from emu.explore.execution import RoundRobin, execute
 from emu.explore.ops import load
+from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
@@ -142,9 +142,11 @@ def test_text_that_a_world_patched_is_whole_in_the_next():
         return {"cpu0": run_guest(lab.cpus[0])}
 
     made = laboratory(scenario)
-    addr = made().lab.kernel.machine.symbol("probe_me")
-    machine = made().lab.kernel.machine
+    world = made()
+    machine = world.lab.kernel.machine
+    addr = machine.symbol("probe_me")
     patched = machine.memory.read(addr, 4), machine.cpus[1].fetched(addr, 4)
+    world.tasks["cpu0"].close()
     machine.reset()
     assert patched == (bytes.fromhex("800020d4"),) * 2
     assert (machine.memory.read(addr, 4), machine.cpus[1].fetched(addr, 4)) == (bytes.fromhex("000c0091"),) * 2

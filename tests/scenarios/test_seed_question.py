@@ -3,9 +3,9 @@
 import pytest
 
 import arches
-from emu.explore.execution import Replay, execute
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
+from emu.explore.schedulers import Replay, execute
 from emu.explore.search import explore
 from emu.kernel import text
 from emu.lab.cells import Settings, explore_cell, run_once
@@ -142,7 +142,9 @@ def test_putting_a_probe_back_may_kill_a_cpu_that_the_check_would_have_saved(arc
 def test_a_probe_put_back_between_lookup_and_comparison_is_not_claimed(arch):
     """Facts, core section 8, row 8: NULL and word == break, so the kernel dies although nothing is wrong."""
     world = Settings(find_scenario("reregister_vs_hit"), arch, "recheck", "live").laboratory()()
-    kernel, (hitting, patching) = world.lab.kernel, world.tasks
+    kernel, (hitting, patching) = world.lab.kernel, world.tasks.values()
+    hitting.start()
+    patching.start()
     addr = kernel.machine.symbol("probe_me")
     (probe,) = kernel.kprobe_table.values()
     breakpoint_insn = kernel.arch.kprobe_break(probe.opcode)

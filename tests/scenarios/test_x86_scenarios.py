@@ -6,7 +6,7 @@ import pytest
 
 from arches.x86.breaks import INT3
 from emu.errors import UsageError
-from emu.explore.execution import Replay, RoundRobin
+from emu.explore.schedulers import Replay, RoundRobin
 from emu.explore.search import explore
 from emu.kernel import text, text_poke
 from emu.kernel.outcome import Outcome
@@ -109,11 +109,11 @@ def test_a_stale_view_kills_only_the_kernel_without_the_check(variant, views, wa
 
 def test_the_ghost_comes_after_the_synchronisation():
     """CPU 0 has taken the interrupt, and the table is empty, when it traps on an int3 that memory does not have."""
-    events = [(event.cpu, event.text) for event in events_of(explored("stale_view_after_ipi"), "oops")]
-    synchronised, trapped = events.index((0, "[sync_core]")), events.index((0, "trap: break at probe_me"))
-    removed = events.index((1, "store kprobe_table[probe_me]"))
+    events = [(event.task, event.text) for event in events_of(explored("stale_view_after_ipi"), "oops")]
+    synchronised, trapped = events.index(("cpu0", "[sync_core]")), events.index(("cpu0", "trap: break at probe_me"))
+    removed = events.index(("cpu1", "store kprobe_table[probe_me]"))
     assert synchronised < removed < trapped
-    assert events[-1] == (0, "die: int3 at probe_me+0x1")
+    assert events[-1] == ("cpu0", "die: int3 at probe_me+0x1")
 
 
 def test_what_a_stale_view_misses_comes_with_the_next_exception():
@@ -166,9 +166,10 @@ def test_without_its_interrupts_text_poke_bp_kills(monkeypatch):
     monkeypatch.setattr(text_poke, "on_each_cpu", no_interrupt)
     cell = explored("nop5_to_jump")
     assert cell.frequency("oops") == SOMETIMES
-    texts = [(event.cpu, event.text) for event in events_of(cell, "oops")]
-    assert texts.index((0, "trap: break at text_patch_nop5+0x8")) < texts.index((1, "update text_poke_array_refs[0]"))
-    assert texts[-1] == (0, "die: int3 at text_patch_nop5+0x9")
+    texts = [(event.task, event.text) for event in events_of(cell, "oops")]
+    trapped = texts.index(("cpu0", "trap: break at text_patch_nop5+0x8"))
+    assert trapped < texts.index(("cpu1", "update text_poke_array_refs[0]"))
+    assert texts[-1] == ("cpu0", "die: int3 at text_patch_nop5+0x9")
 
 
 def test_without_int3_a_torn_instruction_is_executed():
@@ -187,7 +188,10 @@ def test_which_torn_instructions_there_are():
             return self.world.finish(ending)
 
     explore(lambda: Deaths(make(trace=True), deaths))
-    behind = make().lab.kernel.machine.symbol("nop5_site") + 5
+    world = make()
+    world.tasks["cpu0"].close()
+    world.tasks["cpu1"].close()
+    behind = world.lab.kernel.machine.symbol("nop5_site") + 5
     targets = [f"{behind + distance:#x}" for distance in (0x441F, 0x4405)]
     assert deaths == {f"die: page fault, fetch of {target} at {target}" for target in targets}
 
@@ -207,7 +211,7 @@ def test_what_a_fetch_meets(offset, size, head, torn):
     """The five bytes of the nop are one instruction; behind an int3 the last four are none."""
     world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     kernel = world.lab.kernel
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     site = kernel.machine.symbol("nop5_site")
     if head:
@@ -222,7 +226,7 @@ def test_the_handler_needs_a_reference(refs, handled):
     """Without one the table may be that of the next patch."""
     world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
     cpu, array, done = world.lab.cpus[0], world.lab.kernel.text_poke_array, []
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     array.vec, array.refs = {0x1234: done.append}, [refs, refs]
     code = text_poke.poke_int3_handler(cpu, "regs", 0x1234)
@@ -250,7 +254,7 @@ def test_the_three_steps(monkeypatch, data, steps):
 
     monkeypatch.setattr(text_poke, "write_and_sync", write_and_sync)
     world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     with pytest.raises(StopIteration):
         text_poke.three_steps(world.lab.kernel, 0x1000, bytes.fromhex(data)).send(None)
@@ -259,7 +263,7 @@ def test_the_three_steps(monkeypatch, data, steps):
 
 def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
     world = Settings(find_scenario("nop5_to_jump"), "x86").laboratory()()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     array = TextPokeArray(refs=[2])
     code = text_poke.drop_reference(array, world.lab.cpus[0])
@@ -271,7 +275,7 @@ def test_the_patcher_waits_for_a_handler_that_holds_a_reference():
 def test_a_cpu_that_spins_fetches_the_address_again():
     """CPU 0 traps for ever until CPU 1 removes the debugger's int3; then it executes the whole instruction."""
     run = run_once(Settings(find_scenario("foreign_removed"), "x86", patching="stop_machine"), RoundRobin())
-    texts = [event.text for event in run.events if event.cpu == 0]
+    texts = [event.text for event in run.events if event.task == "cpu0"]
     spun = texts.index("retry the same trap at probe_me")
     assert "probe_me: add rdi, 3" in texts[spun:]
 
@@ -285,7 +289,7 @@ def test_other_architectures_have_no_such_nop(scenario):
 def test_text_poke_bp_needs_a_handler_that_emulates():
     world = Settings(find_scenario("register_vs_hit"), "arm64").laboratory()()
     kernel = world.lab.kernel
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     with pytest.raises(UsageError, match="text_poke_bp on arm64"):
         text_poke.text_poke_bp(kernel, 0x10000, b"\0\0\0\0").send(None)

@@ -25,7 +25,7 @@ def stepping(request):
         return {"cpu0": run_guest(lab.cpus[0], "probe_me")}
 
     world = Laboratory(scenario, Config(CSKY, variant, "stop_machine", "none", 1))()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "psr")

@@ -12,7 +12,7 @@ from arches.x86.kprobes import kprobe_debug_handler, prepare_singlestep, step_en
 from arches.x86.poke import jump, poke_emulation
 from arches.x86.traps import exc_debug
 from emu.errors import UsageError
-from emu.explore.execution import RoundRobin, execute
+from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.search import explore
 from emu.kernel import kallsyms, text
 from emu.kernel.guest import run_guest
@@ -129,7 +129,7 @@ def slot_bytes(site, variant, preempt, **handlers):
     world = laboratory(probing(site, **handlers), variant, preempt)()
     kernel = world.lab.kernel
     p = kernel.kprobe_table[kernel.machine.symbol(site)]
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     return text.read(kernel, p.ainsn.slot, 16).hex(), p.where, p.ainsn.slot
 
@@ -161,9 +161,10 @@ def test_slot_without_a_jump_back(variant, preempt, handlers, end):
 def stopped_in_slot(variant, preempt):
     """A world whose CPU 0 is about to execute the first instruction of a slot."""
     world = laboratory(probing("probe_me"), variant, preempt)()
-    cpu = world.lab.cpus[0]
+    cpu, guest = world.lab.cpus[0], world.tasks["cpu0"]
+    guest.start()
     while not kallsyms.in_slot(world.lab.kernel, cpu.core.pc):
-        world.tasks[0].step()
+        guest.step()
     return world, cpu
 
 
@@ -172,7 +173,7 @@ def test_interrupts_are_off_while_a_copy_is_stepped(variant):
     world, cpu = stopped_in_slot(variant, "full")
     assert not cpu.core.get("eflags") & IF
     assert (cpu.irqs_enabled, preemptible(cpu), cpu.trap_depth) == (False, False, 0)
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
 
 
@@ -181,7 +182,7 @@ def test_a_boosted_copy_takes_interrupts_but_is_no_place_to_schedule():
     assert cpu.core.get("eflags") & IF
     assert (cpu.irqs_enabled, preemptible(cpu), cpu.trap_depth) == (True, False, 0)
     assert cpu.current_kprobe is None
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
 
 
@@ -274,7 +275,7 @@ def test_a_reentered_probe_saves_the_flags_of_its_own_hit(status, saved):
     regs.status &= ~IF
     prepare_singlestep(cpu, regs, p)
     assert cpu.kprobe_ctlblk.saved_status == saved
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
 
 
@@ -290,7 +291,7 @@ def answer(code):
 def test_an_int3_in_the_slot_ends_a_step_only_while_there_is_one(status, accepted):
     """In a pre_handler the probe is current too."""
     world = laboratory(probing("probe_me"), preempt="full")()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus[status]
@@ -303,7 +304,7 @@ def test_an_int3_in_the_slot_ends_a_step_only_while_there_is_one(status, accepte
 @pytest.mark.parametrize(("saved", "claimed"), [(0, True), (TF, False)])
 def test_whoever_else_was_stepping_gets_the_trap_of_the_trap_flag_as_well(saved, claimed):
     world = laboratory(probing("probe_me"), "v5.12", preempt="full")()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))
     cpu.current_kprobe, cpu.kprobe_ctlblk.status = p, KprobeStatus.HIT_SS
@@ -316,7 +317,7 @@ def test_whoever_else_was_stepping_gets_the_trap_of_the_trap_flag_as_well(saved,
 
 def test_a_step_that_nobody_asked_for_is_turned_off():
     world = laboratory(probing("probe_me"))()
-    for task in world.tasks:
+    for task in world.tasks.values():
         task.close()
     cpu = world.lab.cpus[0]
     regs = PtRegs(cpu.core, world.lab.kernel.machine.memory, "eflags")
@@ -335,10 +336,11 @@ def test_a_trap_in_a_handler_returns_with_interrupts_off():
         return lab.call_guest("nested_target")
 
     world = laboratory(probing("probe_me", pre_handler=pre), preempt="full")()
-    cpu, kernel = world.lab.cpus[0], world.lab.kernel
+    cpu, guest, kernel = world.lab.cpus[0], world.tasks["cpu0"], world.lab.kernel
+    guest.start()
     behind = kernel.machine.symbol("nested_target") + 4
-    while world.tasks[0].enabled():
-        world.tasks[0].step()
+    while guest.enabled():
+        guest.step()
         if cpu.core.pc == behind:
             seen.append((cpu.trap_depth, cpu.irqs_enabled))
     assert seen == [(1, False)] * COUNT
