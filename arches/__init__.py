@@ -6,12 +6,9 @@ import importlib
 import pkgutil
 from functools import cache
 
+from emu.arch import Arch
 from emu.errors import UsageError
-from emu.isa.arch import Arch
-from emu.kernel.state import Port
 from emu.transparent.examples import Examples
-
-AnyArch = Arch[Port]
 
 
 def names() -> tuple[str, ...]:
@@ -20,27 +17,27 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def _load(folder: str) -> AnyArch:
-    arch: AnyArch = importlib.import_module(f"arches.{folder}").ARCH
+def _load(folder: str) -> Arch:
+    arch: Arch = importlib.import_module(f"arches.{folder}").ARCH
     return arch
 
 
-def examples(arch: AnyArch) -> Examples:
+def examples(arch: Arch) -> Examples:
     """What an architecture gives to be tried under probes; read on first use."""
     found: Examples = importlib.import_module(f"arches.{arch.name}.examples").EXAMPLES
     return found
 
 
-def all_archs() -> tuple[AnyArch, ...]:
+def all_archs() -> tuple[Arch, ...]:
     """Every architecture that has a folder here, in the order of their names."""
     return tuple(_load(name) for name in names())
 
 
-def load(name: str) -> AnyArch:
+def load(name: str) -> Arch:
     """The architecture of that name or alias; UsageError lists the names there are."""
     if name in names():
         return _load(name)  # the others need not be imported
     for arch in all_archs():
-        if name.lower() in (arch.name, *arch.aliases):
+        if name.lower() in (arch.name, *arch.isa.aliases):
             return arch
     raise UsageError(f"architecture {name!r}: expected one of {', '.join(names())}")

@@ -1,4 +1,6 @@
-"""Arithmetic on fields and words, unsigned unless the name says otherwise."""
+"""Arithmetic on fields and words, unsigned unless the name says otherwise; and what divides memory."""
+
+PAGE = 0x1000
 
 
 def mask(width: int) -> int:

@@ -114,7 +114,7 @@ def endless_guest() -> Cpu:
 
 def swept_words() -> Work:
     """Words that ARM64's newest rules are asked about, in this process; a part of the space at a time."""
-    rules = arches.load("arm64").rules
+    rules = arches.load("arm64").probing.rules
     assert rules is not None, "ARM64's instructions are words"
     part = 0x40  # upper halves: 4 M words
     starts = (number * part % 0x10000 for number in count())

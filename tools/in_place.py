@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.machine.cpu import Cpu, Stop
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory

@@ -9,10 +9,13 @@ from arches.arm64.breaks import KPROBE_BREAK, may_change_live
 from arches.arm64.relocations import RELOCATIONS
 from arches.arm64.simulate import actions
 from arches.arm64.verdict import RULES, decide
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -44,23 +47,30 @@ MENDED = replace(
 )
 
 ARCH = Arch(
-    name="arm64",
-    title="ARM64 (AArch64)",
-    elf_machine="EM_AARCH64",
-    elf_class=64,
-    registers=isa.REGISTERS,
-    insn_sizes=(4,),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    kprobe_break=lambda insn: KPROBE_BREAK,
-    memory_operands=isa.memory_operands,
-    relocations=RELOCATIONS,
+    isa=Isa(
+        name="arm64",
+        title="ARM64 (AArch64)",
+        registers=isa.REGISTERS,
+        sizes=(4,),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=isa.memory_operands,
+        breakpoint=lambda insn: KPROBE_BREAK,
+        aliases=("aarch64",),
+    ),
+    elf=ElfSide(
+        machine="EM_AARCH64",
+        elf_class=64,
+        relocations=RELOCATIONS,
+    ),
+    probing=Probing(
+        decide=decide,
+        rules=RULES,
+    ),
     port=Port(
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=8,
         fill_slot=kprobes.fill_slot,
@@ -69,7 +79,6 @@ ARCH = Arch(
         may_change_live=may_change_live,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),
-    rules=RULES,
-    aliases=("aarch64",),
+    cpus={"unicorn": isa.make_cpu},
     bugs=bugs.BUGS,
 )

@@ -9,7 +9,7 @@ from arches.arm64.accesses import DECODER, memory_operands
 from arches.arm64.lethal import GUARD
 from emu.bits import field, mask
 from emu.isa import capstone_text, keystone_text
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.words import four as insn_size
 from emu.isa.words import parse_word32 as parse_word
 from emu.isa.words import word32 as word

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.elf.fixups import data, direct, distance, insn, nothing
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 PAGE = ~0xFFF
 ADR = ((20, 2, 5), (1, 0, 29))

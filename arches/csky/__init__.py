@@ -9,10 +9,13 @@ from arches.csky.accesses import memory_operands
 from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import actions
 from arches.csky.verdict import RULES, decide
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -33,24 +36,32 @@ MENDED = replace(
 )
 
 ARCH = Arch(
-    name="csky",
-    title="C-SKY (abiv2)",
-    elf_machine="EM_CSKY",
-    elf_class=32,
-    registers=isa.REGISTERS,
-    insn_sizes=(2, 4),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    kprobe_break=lambda insn: kprobes.USR_BKPT,
-    memory_operands=memory_operands,
-    relocations=RELOCATIONS,
+    isa=Isa(
+        name="csky",
+        title="C-SKY (abiv2)",
+        registers=isa.REGISTERS,
+        sizes=(2, 4),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=memory_operands,
+        breakpoint=lambda insn: kprobes.USR_BKPT,
+        aliases=("ck810", "cskyv2"),
+    ),
+    elf=ElfSide(
+        machine="EM_CSKY",
+        elf_class=32,
+        relocations=RELOCATIONS,
+        relative_extable=False,
+    ),
+    probing=Probing(
+        decide=decide,
+        rules=RULES,
+    ),
     port=Port(
         new_kcb=kprobes.CskyCtlblk,
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=4,
         fill_slot=kprobes.fill_slot,
@@ -59,8 +70,6 @@ ARCH = Arch(
         may_change_live=lambda addr, old, new: True,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),
-    relative_extable=False,
-    rules=RULES,
-    aliases=("ck810", "cskyv2"),
+    cpus={"interp": isa.make_cpu},
     bugs=bugs.BUGS,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 
 GPR = tuple(f"r{number}" for number in range(32))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.elf.fixups import Layout, Value, data, direct, distance, insn, nothing
-from emu.elf.module import Fix
+from emu.elf.linking import Fix
 
 LOW_HALF = 16  # where the second halfword, the manual's bits 15:0, is in the word as loaded
 

@@ -10,10 +10,13 @@ from arches.loongarch.breaks import KPROBE_BREAK
 from arches.loongarch.relocations import RELOCATIONS
 from arches.loongarch.simulate import actions
 from arches.loongarch.verdict import RULES, decide
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -53,23 +56,30 @@ MENDED = replace(
 )
 
 ARCH = Arch(
-    name="loongarch",
-    title="LoongArch64",
-    elf_machine="EM_LOONGARCH",
-    elf_class=64,
-    registers=isa.REGISTERS,
-    insn_sizes=(4,),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    kprobe_break=lambda insn: KPROBE_BREAK,
-    memory_operands=memory_operands,
-    relocations=RELOCATIONS,
+    isa=Isa(
+        name="loongarch",
+        title="LoongArch64",
+        registers=isa.REGISTERS,
+        sizes=(4,),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=memory_operands,
+        breakpoint=lambda insn: KPROBE_BREAK,
+        aliases=("loongarch64", "la64"),
+    ),
+    elf=ElfSide(
+        machine="EM_LOONGARCH",
+        elf_class=64,
+        relocations=RELOCATIONS,
+    ),
+    probing=Probing(
+        decide=decide,
+        rules=RULES,
+    ),
     port=Port(
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=8,
         fill_slot=kprobes.fill_slot,
@@ -78,7 +88,6 @@ ARCH = Arch(
         may_change_live=lambda addr, old, new: addr % 4 == 0,
         variants=with_and_without_recheck(MAINLINE, V6_3, SEED, MENDED),
     ),
-    rules=RULES,
-    aliases=("loongarch64", "la64"),
+    cpus={"interp": isa.make_cpu},
     bugs=bugs.BUGS,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from arches.loongarch import semantics, semantics_arithmetic, semantics_bits, semantics_memory, semantics_system
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.table import OperandKind, PcRelative, RegisterName, Table
 from emu.isa.words import parse_word32
 from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.elf.fixups import add, data, direct, distance, insert, insn, nothing
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 PAGE = ~0xFFF
 SI20, SI12 = 5, 10  # lowest bit of the immediates of pcalau12i and relatives, and of addi.d and relatives

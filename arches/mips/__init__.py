@@ -9,9 +9,12 @@ from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import actions
 from arches.mips.verdict import RULES, decide, has_delay_slot
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -32,25 +35,35 @@ FIXED = replace(
 )
 
 ARCH = Arch(
-    name="mips",
-    title="MIPS32 (little endian)",
-    elf_machine="EM_MIPS",
-    elf_class=32,
-    registers=isa.REGISTERS,
-    insn_sizes=(4,),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    kprobe_break=lambda insn: KPROBE_BREAK,
-    memory_operands=isa.memory_operands,
-    relocations=RELOCATIONS,
-    stand_ins=STAND_INS,
+    isa=Isa(
+        name="mips",
+        title="MIPS32 (little endian)",
+        registers=isa.REGISTERS,
+        sizes=(4,),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=isa.memory_operands,
+        breakpoint=lambda insn: KPROBE_BREAK,
+        has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
+        aliases=("mips32", "mips32el", "mipsel"),
+    ),
+    elf=ElfSide(
+        machine="EM_MIPS",
+        elf_class=32,
+        relocations=RELOCATIONS,
+        stand_ins=STAND_INS,
+        relative_extable=False,
+    ),
+    probing=Probing(
+        decide=decide,
+        rules=RULES,
+        features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
+    ),
     port=Port(
         new_kcb=kprobes.MipsCtlblk,
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=8,
         fill_slot=kprobes.fill_slot,
@@ -60,10 +73,6 @@ ARCH = Arch(
         variants=with_and_without_recheck(MAINLINE, SEED, FIXED),
         slot_for_simulated=True,
     ),
-    relative_extable=False,
-    rules=RULES,
-    aliases=("mips32", "mips32el", "mipsel"),
-    has_delay_slot=lambda insn: has_delay_slot(int.from_bytes(insn, "little")),
-    features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
+    cpus={"unicorn": isa.make_cpu},
     bugs=bugs.BUGS,
 )

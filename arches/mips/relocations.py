@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from emu.bits import mask, sext
 from emu.elf.fixups import nothing
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 HI16, LO16 = 5, 6
 LOW = mask(16)

@@ -9,10 +9,13 @@ from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
 from arches.riscv.simulate import actions
 from arches.riscv.verdict import RULES, decide
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -42,23 +45,31 @@ MENDED = replace(
 )
 
 ARCH = Arch(
-    name="riscv",
-    title="RISC-V (RV64IMAC)",
-    elf_machine="EM_RISCV",
-    elf_class=64,
-    registers=isa.REGISTERS,
-    insn_sizes=(2, 4),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    kprobe_break=kprobe_break,
-    memory_operands=isa.memory_operands,
-    relocations=RELOCATIONS,
+    isa=Isa(
+        name="riscv",
+        title="RISC-V (RV64IMAC)",
+        registers=isa.REGISTERS,
+        sizes=(2, 4),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=isa.memory_operands,
+        breakpoint=kprobe_break,
+        aliases=("riscv64",),
+    ),
+    elf=ElfSide(
+        machine="EM_RISCV",
+        elf_class=64,
+        relocations=RELOCATIONS,
+    ),
+    probing=Probing(
+        decide=decide,
+        rules=RULES,
+        features={"rv32": "a 32-bit kernel"},
+    ),
     port=Port(
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=8,
         fill_slot=kprobes.fill_slot,
@@ -68,8 +79,6 @@ ARCH = Arch(
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
         frees_slots=False,
     ),
-    rules=RULES,
-    aliases=("riscv64",),
-    features={"rv32": "a 32-bit kernel"},
+    cpus={"unicorn": isa.make_cpu},
     bugs=bugs.BUGS,
 )

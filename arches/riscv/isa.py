@@ -11,7 +11,7 @@ from arches.riscv.asm import assemble
 from arches.riscv.operands import FPR_NAMES, GPR_NAMES
 from emu.errors import DecodeError
 from emu.isa import capstone_text
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.words import parse_number
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.elf.fixups import Value, add, data, direct, distance, insert, insn, nothing
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 GOT_HI20, PCREL_HI20 = 20, 23
 BRANCH = ((12, 12, 31), (10, 5, 25), (4, 1, 8), (11, 11, 7))

@@ -11,10 +11,13 @@ from arches.x86.encodings import encodings
 from arches.x86.opcodes import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
 from arches.x86.verdict import SLOT_SIZE, decide
-from emu.isa.arch import Arch
+from emu.arch import Arch
+from emu.elf.elf_side import ElfSide
+from emu.isa.isa import Isa
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
+from emu.verdict.probing import Probing
 
 MAINLINE = Variant(
     name="mainline",
@@ -52,27 +55,34 @@ MENDED = replace(
 )
 
 ARCH = Arch(
-    name="x86",
-    title="x86-64",
-    elf_machine="EM_X86_64",
-    elf_class=64,
-    registers=isa.REGISTERS,
-    insn_sizes=tuple(range(1, isa.MAX_SIZE + 1)),
-    insn_size=isa.insn_size,
-    disassemble=isa.disassemble,
-    assemble=isa.assemble,
-    decide=decide,
-    word=isa.word,
-    parse_word=isa.parse_word,
-    words_are_bytes=True,
-    kprobe_break=lambda insn: INT3,
-    memory_operands=isa.memory_operands,
-    encodings=encodings,
-    relocations=RELOCATIONS,
-    stand_ins=STAND_INS,
+    isa=Isa(
+        name="x86",
+        title="x86-64",
+        registers=isa.REGISTERS,
+        sizes=tuple(range(1, isa.MAX_SIZE + 1)),
+        insn_size=isa.insn_size,
+        disassemble=isa.disassemble,
+        assemble=isa.assemble,
+        word=isa.word,
+        parse_word=isa.parse_word,
+        memory_operands=isa.memory_operands,
+        breakpoint=lambda insn: INT3,
+        words_are_bytes=True,
+        aliases=("x86-64", "x86_64", "amd64"),
+    ),
+    elf=ElfSide(
+        machine="EM_X86_64",
+        elf_class=64,
+        relocations=RELOCATIONS,
+        stand_ins=STAND_INS,
+    ),
+    probing=Probing(
+        decide=decide,
+        encodings=encodings,
+        features={"cfi": "a kernel built with CFI checks"},
+    ),
     port=Port(
         new_kcb=kprobes.X86Ctlblk,
-        make_cpu=isa.make_cpu,
         irqs_enabled=kprobes.irqs_enabled,
         slot_size=SLOT_SIZE,
         fill_slot=kprobes.fill_slot,
@@ -87,7 +97,6 @@ ARCH = Arch(
         jump=poke.jump,
         poke_emulation=poke.poke_emulation,
     ),
-    aliases=("x86-64", "x86_64", "amd64"),
-    features={"cfi": "a kernel built with CFI checks"},
+    cpus={"unicorn": isa.make_cpu},
     bugs=bugs.BUGS,
 )

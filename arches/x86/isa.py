@@ -12,7 +12,7 @@ from arches.x86.lethal import GUARD
 from arches.x86.registers import GPR
 from emu.errors import DecodeError
 from emu.isa import capstone_text, keystone_text
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.words import parse_bytes
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from emu.elf.fixups import data, direct, distance, nothing
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 
 def got_distance(fixup: Fixup) -> int:

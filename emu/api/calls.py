@@ -25,11 +25,12 @@ class Options(TypedDict, total=False):
     preempt: str
     cpus: int
     views: str | None
+    engine: str | None
 
 
 def settings(scenario: Scenario | str, arch: str, **options: Unpack[Options]) -> Settings:
     """What to run: a scenario, by its name or as a function, on an architecture. The options are the commands' own:
-    `variant`, `patching`, `preempt`, `cpus` and `views`.
+    `variant`, `patching`, `preempt`, `cpus`, `views` and `engine`.
 
     >>> import trapline
     >>> trapline.settings("unregister_vs_hit", "aarch64", patching="live", cpus=3).names()["arch"]
@@ -99,6 +100,8 @@ def opcode(
     ('auipc a0, 0', 'simulate')
     """
     one = arches.load(arch)
-    before = b"".join(map(one.parse_word, prev))
+    isa, probing = one.isa, one.probing
+    before = b"".join(map(isa.parse_word, prev))
     known = parse_release(release) if release is not None else None
-    return one_opcode(one, one.parse_word(word), at, before, known, known_features(one, features))
+    chosen = known_features(isa, probing, features)
+    return one_opcode(isa, probing, isa.parse_word(word), at, before, known, chosen)

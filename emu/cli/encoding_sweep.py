@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import arches
+from emu.arch import Arch
 from emu.cli.status import DONE, say_interrupted
 from emu.errors import UsageError
 from emu.report.text import ProgressLine, print_json, table
@@ -15,16 +15,17 @@ from emu.verdict.opcode import known_features
 from emu.verdict.site import Release
 
 
-def sweep_all(options: argparse.Namespace, arch: arches.AnyArch, releases: Sequence[Release | None]) -> int:
+def sweep_all(options: argparse.Namespace, arch: Arch, releases: Sequence[Release | None]) -> int:
     """`sweep` of an architecture that has `encodings`: seconds on one core, so that nothing is remembered or sent."""
     if options.cluster is not None or options.resume is not None:
         raise UsageError(f"sweep {arch.name}: its encodings are few: expected no --cluster and no --resume")
     line = ProgressLine(f"sweep {arch.name}")
-    features = known_features(arch, options.feature)
-    report = sweep_encodings(arch, releases, features, lambda n, of: line.show(f"{n} of {of} encodings", n / of))
+    features = known_features(arch.isa, arch.probing, options.feature)
+    progress = lambda n, of: line.show(f"{n} of {of} encodings", n / of)  # noqa: E731
+    report = sweep_encodings(arch.isa, arch.probing, releases, features, progress)
     line.done()
     if options.json:
-        print_json(as_json(options, arch, report))
+        print_json(as_json(options, arch.name, report))
     else:
         print_report(report, options.list, len(releases) > 1)
     if report.encodings == report.listed:
@@ -32,10 +33,10 @@ def sweep_all(options: argparse.Namespace, arch: arches.AnyArch, releases: Seque
     return say_interrupted(f"{report.encodings} of {report.listed} encodings are counted")
 
 
-def as_json(options: argparse.Namespace, arch: arches.AnyArch, report: EncodingReport) -> dict[str, Any]:
+def as_json(options: argparse.Namespace, arch: str, report: EncodingReport) -> dict[str, Any]:
     return {
         "schema": "trapline.sweep/1",
-        "arch": arch.name,
+        "arch": arch,
         "version": options.version,
         "against": options.against,
         "words": report.encodings,

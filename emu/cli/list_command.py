@@ -36,8 +36,8 @@ def archs() -> list[dict[str, Any]]:
     return [
         {
             "name": arch.name,
-            "title": arch.title,
-            "aliases": list(arch.aliases),
+            "title": arch.isa.title,
+            "aliases": list(arch.isa.aliases),
             "variants": list(arch.port.variants),
             "patchings": list(arch.port.patchings),
         }

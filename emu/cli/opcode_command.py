@@ -11,9 +11,10 @@ from emu.cli.arguments import Commands, command, natural
 from emu.cli.bulk import at_line, input_lines
 from emu.cli.opcode_listing import list_elf
 from emu.errors import UsageError
+from emu.isa.isa import Isa, is_whole, one_after_the_other
 from emu.isa.words import parse_bytes
 from emu.report.text import print_json, table
-from emu.verdict.opcode import Opcode, is_whole, known_features, one_after_the_other, opcode
+from emu.verdict.opcode import Opcode, known_features, opcode
 from emu.verdict.site import parse_release
 
 Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
@@ -46,10 +47,13 @@ def opcodes(options: argparse.Namespace) -> int:
         raise UsageError(f"--symbol {options.symbol}: expected --elf FILE with it")
     arch = arches.load(options.arch)
     release = parse_release(options.version) if options.version is not None else None
-    features = known_features(arch, options.feature)
-    if options.at >> arch.registers.bits:
-        raise UsageError(f"--at {options.at:#x}: expected an address of {arch.registers.bits} bits")
-    found = [opcode(arch, insn, addr, prev, release, features) for addr, insn, prev in instructions(options, arch)]
+    features = known_features(arch.isa, arch.probing, options.feature)
+    if options.at >> arch.isa.registers.bits:
+        raise UsageError(f"--at {options.at:#x}: expected an address of {arch.isa.registers.bits} bits")
+    found = [
+        opcode(arch.isa, arch.probing, insn, addr, prev, release, features)
+        for addr, insn, prev in instructions(options, arch.isa)
+    ]
     if options.json:
         instructions_json = [one.json() for one in found]
         print_json({"schema": "trapline.opcode/1", "arch": arch.name, "instructions": instructions_json})
@@ -62,37 +66,37 @@ def print_table(found: list[Opcode]) -> None:
     print(table(("word", "text", "verdict", "why"), [[one.word, one.text, one.verdict, one.why] for one in found]))
 
 
-def instructions(options: argparse.Namespace, arch: arches.AnyArch) -> Iterator[Placed]:
+def instructions(options: argparse.Namespace, isa: Isa) -> Iterator[Placed]:
     if not options.word and not options.asm:
         raise UsageError("opcode: expected WORD..., -, --asm TEXT or --elf FILE")
-    prev = b"".join(map(arch.parse_word, options.prev))
+    prev = b"".join(map(isa.parse_word, options.prev))
     for text in options.asm:
-        yield from placed(arch, arch.assemble(text, options.at), options.at, prev)
+        yield from placed(isa, isa.assemble(text, options.at), options.at, prev)
     for is_input, words in groupby(options.word, key=lambda word: word == "-"):
-        for code in runs_of_input(arch) if is_input else runs(arch, list(words)):
-            yield from placed(arch, code, options.at, prev)
+        for code in runs_of_input(isa) if is_input else runs(isa, list(words)):
+            yield from placed(isa, code, options.at, prev)
 
 
-def runs_of_input(arch: arches.AnyArch) -> Iterator[bytes]:
+def runs_of_input(isa: Isa) -> Iterator[bytes]:
     """Each line of standard input by itself."""
     for number, line in input_lines():
         with at_line(number):
-            (code,) = runs(arch, [line])
-            for _ in one_after_the_other(arch, code):
+            (code,) = runs(isa, [line])
+            for _ in one_after_the_other(isa, code):
                 pass  # what is wrong with it is said here, where its number is known
         yield code
 
 
-def runs(arch: arches.AnyArch, words: list[str]) -> list[bytes]:
+def runs(isa: Isa, words: list[str]) -> list[bytes]:
     """What stands by itself: each word, unless they are pieces of one run of bytes, as `ff d0` of a disassembly is."""
-    if not arch.words_are_bytes:
-        return [arch.parse_word(word) for word in words]
+    if not isa.words_are_bytes:
+        return [isa.parse_word(word) for word in words]
     pieces = [parse_bytes(word) for word in words]
-    return pieces if all(is_whole(arch, piece) for piece in pieces) else [b"".join(pieces)]
+    return pieces if all(is_whole(isa, piece) for piece in pieces) else [b"".join(pieces)]
 
 
-def placed(arch: arches.AnyArch, code: bytes, addr: int, prev: bytes) -> Iterator[Placed]:
+def placed(isa: Isa, code: bytes, addr: int, prev: bytes) -> Iterator[Placed]:
     """What was given as one text, which may be several instructions."""
-    for insn in one_after_the_other(arch, code):
+    for insn in one_after_the_other(isa, code):
         yield addr, insn, prev
         addr, prev = addr + len(insn), prev + insn

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import arches
 from emu.cli.status import DONE, say_interrupted
+from emu.elf.extable import EXTABLE
 from emu.elf.file import ElfFile
 from emu.elf.module import open_image
 from emu.errors import UsageError
@@ -19,7 +20,6 @@ from emu.verdict.listing import Line, Listing
 from emu.verdict.opcode import known_features
 from emu.verdict.site import parse_release
 
-EXTABLE = "__ex_table"  # all that has to be relocated: the kernel's verdicts do not depend on what is linked to what
 EVERY = 4096  # instructions between two looks at the progress
 
 
@@ -29,9 +29,11 @@ def list_elf(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
     release = parse_release(options.version) if options.version is not None else None
     file = ElfFile.load(options.elf)
-    image, module = open_image(file, arch, {EXTABLE}, stripped=True)
-    features = known_features(arch, options.feature)
-    listing = Listing(arch, image, release, features, relocatable=module is not None)
+    image, module = open_image(
+        file, arch.elf, {EXTABLE}, stripped=True
+    )  # verdicts do not depend on what is linked to what
+    features = known_features(arch.isa, arch.probing, options.feature)
+    listing = Listing(arch.isa, arch.probing, image, release, features, relocatable=module is not None)
     lines = with_progress(listing, listing.lines(options.symbol))
     whole = print_json_lines(arch.name, options, listing, lines) if options.json else print_lines(listing, lines)
     return DONE if whole else say_interrupted(f"{listing.summary.json()['instructions']} instructions are listed")

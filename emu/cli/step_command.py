@@ -12,10 +12,10 @@ from emu.cli.arguments import Commands, command, natural
 from emu.cli.bulk import at_line, input_lines
 from emu.errors import UsageError
 from emu.foreign import whole_number
+from emu.isa.isa import Isa, text_of
 from emu.machine.cpu import Fault, Trap
 from emu.machine.single_step import Change, State, Stepper
 from emu.report.text import print_json
-from emu.verdict.opcode import text_of
 
 KEYS = ("word", "at", "regs", "mem")
 DEFAULT_AT = 0x10000
@@ -36,19 +36,20 @@ def add(commands: Commands) -> None:
 
 def step(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
-    stepper = Stepper(arch, arch.port.make_cpu)
+    isa = arch.isa
+    stepper = Stepper(isa, arch.make_cpu())
     if options.word == "-":
         if options.reg or options.mem:
             raise UsageError("step -: expected states on standard input, and no --reg or --mem")
         return step_lines(stepper)
     state = State(
-        arch.parse_word(options.word),
+        isa.parse_word(options.word),
         options.at,
         once((register(text) for text in options.reg), "--reg"),
         once((memory(text) for text in options.mem), "--mem"),
     )
     change = stepper.step(state)
-    word, text = arch.word(state.insn), text_of(arch, state.insn, state.at)
+    word, text = isa.word(state.insn), text_of(isa, state.insn, state.at)
     if options.json:
         print_json({"schema": "trapline.step/1", "arch": arch.name, "word": word, "text": text, **answer(change)})
     else:
@@ -60,7 +61,7 @@ def step_lines(stepper: Stepper) -> int:
     """One answer for each line, in order; UsageError names the first line that is not a state."""
     for number, line in input_lines():
         with at_line(number):
-            print(json.dumps(answer(stepper.step(state_of(stepper.arch, line)))), flush=True)
+            print(json.dumps(answer(stepper.step(state_of(stepper.isa, line)))), flush=True)
     return 0
 
 
@@ -119,7 +120,7 @@ def json_object(line: str) -> Any:
         raise UsageError(f"no JSON ({error}): expected an object with {', '.join(KEYS)}") from None
 
 
-def state_of(arch: arches.AnyArch, line: str) -> State:
+def state_of(isa: Isa, line: str) -> State:
     """A line of `step -`; UsageError."""
     given = json_object(line)
     if not isinstance(given, dict) or "word" not in given or set(given) - set(KEYS):
@@ -128,7 +129,7 @@ def state_of(arch: arches.AnyArch, line: str) -> State:
         raise UsageError(f"word {given['word']!r}: expected a string such as '0x0000000d'")
     regs, mem = mapping(given, "regs"), mapping(given, "mem")
     return State(
-        arch.parse_word(given["word"]),
+        isa.parse_word(given["word"]),
         number(given.get("at", DEFAULT_AT), "at"),
         {name: number(value, name) for name, value in regs.items()},
         once(((number(addr, "mem"), hex_bytes(data, f"mem {addr}")) for addr, data in mem.items()), "mem"),

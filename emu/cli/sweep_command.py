@@ -15,6 +15,7 @@ from emu.cli.arguments import Commands, command, positive
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.opcode_command import add_rules
 from emu.cli.status import DONE, say_interrupted
+from emu.isa.isa import Isa
 from emu.parallel.dask import cluster
 from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.opcode import known_features
@@ -41,17 +42,18 @@ def add(commands: Commands) -> None:
 
 def sweep_words(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
-    if arch.rules is None:
+    isa, probing = arch.isa, arch.probing
+    if probing.rules is None:
         return sweep_all(options, arch, releases_of(options))
-    job = SweepJob(arch.rules, releases_of(options), known_features(arch, options.feature), actions=True)
+    job = SweepJob(probing.rules, releases_of(options), known_features(isa, probing, options.feature), actions=True)
     line = ProgressLine(f"sweep {arch.name}")
     with workers(options) as executors:
         report = sweep(job, executors, lambda done, of: line.show(f"{done} of {of} words", done / of), options.resume)
     line.done()
-    halves, differing_halves = halfwords(arch, job)
+    halves, differing_halves = halfwords(isa, job)
     differing = [*differing_halves, *islice(map(as_row, job.differences()), options.list)][: options.list]
     if options.json:
-        print_json(as_json(options, arch, job, report, halves, differing))
+        print_json(as_json(options, arch.name, job, report, halves, differing))
     else:
         print_report(job, report, halves, differing, len(differing_halves))
     if report.words == job.words:
@@ -75,11 +77,11 @@ def workers(options: argparse.Namespace) -> Iterator[Executors | None]:
         yield processes(options.jobs) if options.jobs > 1 else None
 
 
-def halfwords(arch: arches.AnyArch, job: SweepJob) -> tuple[dict[str, int], Differing]:
+def halfwords(isa: Isa, job: SweepJob) -> tuple[dict[str, int], Differing]:
     """The 16-bit space, where there is one: those halfwords that are whole instructions."""
-    if min(arch.insn_sizes) != 2:
+    if min(isa.sizes) != 2:
         return {}, []
-    whole = [half for half in range(1 << 16) if arch.insn_size(half.to_bytes(2, "little") + b"\0\0") == 2]
+    whole = [half for half in range(1 << 16) if isa.insn_size(half.to_bytes(2, "little") + b"\0\0") == 2]
     counts, differing = sweep_halfwords(job, whole)
     return counts, [(f"{half:#06x}", old, new) for half, old, new in differing]
 
@@ -97,7 +99,7 @@ def as_row(difference: Difference) -> tuple[str, str, str]:
 
 def as_json(
     options: argparse.Namespace,
-    arch: arches.AnyArch,
+    arch: str,
     job: SweepJob,
     report: SweepReport,
     halves: dict[str, int],
@@ -105,7 +107,7 @@ def as_json(
 ) -> dict[str, Any]:
     return {
         "schema": "trapline.sweep/1",
-        "arch": arch.name,
+        "arch": arch,
         "version": options.version,
         "against": options.against,
         "words": report.words,

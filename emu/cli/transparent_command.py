@@ -71,7 +71,7 @@ def status(found: bool, expected: str | None) -> int:
 
 def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
     """What differed, with the cases shrunk; those that a ^C comes before are as they were found."""
-    groups, arch = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting[0])
+    groups, isa = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting[0]).isa
     found: dict[Key, Finding] = {}
     try:
         for finding in pool.findings(list(groups.values())):
@@ -79,7 +79,7 @@ def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
     except KeyboardInterrupt:
         tally.interrupted = True
     return [
-        found.get(key) or finding_of(arch, group, group.case, str(group.difference)) for key, group in groups.items()
+        found.get(key) or finding_of(isa, group, group.case, str(group.difference)) for key, group in groups.items()
     ]
 
 
@@ -115,7 +115,7 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
     rows, tally = outcome.rows, outcome.tally
     covered = [row.label for row in rows if tally.covered(row.label)]
     missing = [row.label for row in rows if not tally.covered(row.label)]
-    arch = arches.load(setting[0])
+    isa = arches.load(setting[0]).isa
     return {
         "schema": "trapline.transparent/1",
         **names_of(setting),
@@ -128,7 +128,7 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
         "differences": [finding.json() for finding in outcome.findings],
-        "deaths": [{"how": one.how, "case": one.case and format_case(one.case, arch)} for one in outcome.deaths],
+        "deaths": [{"how": one.how, "case": one.case and format_case(one.case, isa)} for one in outcome.deaths],
         "coverage": {row.label: coverage(row.label, tally) for row in rows if tally.tried[row.label]},
     }
 
@@ -201,13 +201,13 @@ def replay(setting: Setting, options: argparse.Namespace) -> int:
     """Both results of one case, side by side."""
     if options.row:
         raise UsageError("--case: expected no --row with it")
-    arch = arches.load(setting[0])
-    case = parse_case(options.case, arch)
+    isa = arches.load(setting[0]).isa
+    case = parse_case(options.case, isa)
     with Pool(partial(make_search, setting), 1) as pool:
         found = pool.replay(case)
-    word, text = arch.word(case.insn), text_of_bytes(arch, case.insn, case.at)
+    word, text = isa.word(case.insn), text_of_bytes(isa, case.insn, case.at)
     if options.json:
-        said = {"case": format_case(case, arch), "word": word, "text": text, **found.json()}
+        said = {"case": format_case(case, isa), "word": word, "text": text, **found.json()}
         print_json({"schema": "trapline.transparent-case/1", **names_of(setting), **said})
     else:
         print(f"{case.at:#x}: {word}  {text}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from emu.bits import mask
-from emu.elf.module import Fix, Fixup
+from emu.elf.linking import Fix, Fixup
 
 Value = Callable[[Fixup], int]
 Layout = Sequence[tuple[int, int, int]]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from emu.elf.elf_side import ElfSide
+from emu.elf.extable import EXTABLE, exception_table
 from emu.elf.file import ElfFile, FileSymbol
 from emu.elf.file import Segment as Segment  # it is an image's
 from emu.errors import ImageError
-from emu.machine.memory import PAGE, Memory, Region
 
 LARGEST = 1 << 28
 """Bytes of memory that one image may ask for: no kernel is larger, and a damaged size usually is."""
@@ -57,6 +58,7 @@ class Image:
     """A linked program. `functions` and `labels` are its symbols in executable sections, by address, sizes filled in.
 
     `mapping` are addresses where instructions begin (True) or data in text does (False), sorted; there need not be any.
+    `extable` are the addresses that the exception table has entries for.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Image:
     functions: tuple[Symbol, ...]
     labels: tuple[Symbol, ...]
     mapping: tuple[tuple[int, bool], ...] = ()
+    extable: frozenset[int] = frozenset()
 
     def symbol(self, name: str) -> Symbol:
         """ImageError if there is none of that name."""
@@ -93,28 +96,27 @@ def _covering(symbols: tuple[Symbol, ...], addr: int) -> tuple[Symbol, int] | No
     return None
 
 
-def load_image(path: str | Path, machine: str = "EM_AARCH64", elf_class: int = 64) -> Image:
+def load_image(path: str | Path, elf: ElfSide) -> Image:
     """The image in a file; ImageError for anything that is not a whole little-endian ELF of that machine and class.
 
-    `machine` is the e_machine name in the ABI's spelling, `elf_class` 32 or 64. Executables only: relocatable files
-    have no addresses (see `emu.elf.module`).
+    Executables only: relocatable files have no addresses (see `emu.elf.module`).
     """
-    return image_of(ElfFile.load(path), machine, elf_class)
+    return image_of(ElfFile.load(path), elf)
 
 
-def parse_image(data: bytes, name: str, machine: str, elf_class: int) -> Image:
+def parse_image(data: bytes, name: str, elf: ElfSide) -> Image:
     """`load_image` for bytes that are already here; `name` is what messages call them."""
-    return image_of(ElfFile(data, name), machine, elf_class)
+    return image_of(ElfFile(data, name), elf)
 
 
-def image_of(file: ElfFile, machine: str, elf_class: int, *, stripped: bool = False) -> Image:
+def image_of(file: ElfFile, elf: ElfSide, *, stripped: bool = False) -> Image:
     """`load_image` of a file that is open; `stripped`: it need not have symbols."""
-    file.expect(machine, elf_class)
+    file.expect(elf.machine, elf.elf_class)
     segments = tuple(file.segments())
     sections = [Section(s.name, s.address, s.size, s.data, s.flags) for s in file.sections(SHF_ALLOC)]
-    check_segments(segments, file.name, elf_class)
+    check_segments(segments, file.name, elf.elf_class)
     entries = [(symbol, symbol.value) for symbol in file.symbols() if symbol.section != "SHN_UNDEF"]
-    image = make_image(file, segments, sections, entries)
+    image = make_image(file, elf, segments, sections, entries)
     if not image.symbols and not stripped:
         raise ImageError(f"{file.name}: no symbols: expected an ELF that has not been stripped")
     return image
@@ -122,6 +124,7 @@ def image_of(file: ElfFile, machine: str, elf_class: int, *, stripped: bool = Fa
 
 def make_image(
     file: ElfFile,
+    elf: ElfSide,
     segments: tuple[Segment, ...],
     sections: list[Section],
     entries: Iterable[tuple[FileSymbol, int]],
@@ -135,17 +138,20 @@ def make_image(
         elif entry.name and entry.type in KINDS and not entry.name.startswith(OTHER_NAMES):
             symbols.append(Symbol(entry.name, address, entry.size, KINDS[entry.type]))
     functions, labels = _text_symbols(symbols, sections)
+    named = {section.name: section for section in sections}
+    extable = named.get(EXTABLE)
     return Image(
         name=file.name,
         machine=file.machine,
         elf_class=file.elf_class,
         entry=file.entry,
         segments=segments,
-        sections={section.name: section for section in sections},
+        sections=named,
         symbols={symbol.name: symbol for symbol in symbols},
         functions=functions,
         labels=labels,
         mapping=tuple(sorted(mapping.items())),
+        extable=exception_table(elf, file.name, extable.address, extable.data) if extable is not None else frozenset(),
     )
 
 
@@ -191,35 +197,3 @@ def _sized(text: list[tuple[Symbol, int]], kind: str) -> tuple[Symbol, ...]:
         if symbol.address not in found or size >= found[symbol.address].size:  # of aliases, the global one: it is later
             found[symbol.address] = Symbol(symbol.name, symbol.address, size, kind)
     return tuple(found[address] for address in sorted(found))
-
-
-def place(image: Image, memory: Memory) -> list[Region]:
-    """Add regions for the image to memory and write it there; segments that share a page share a region.
-
-    A region is executable if any of its segments is. MemoryAccessError if something is there already.
-    """
-    regions = [_add_run(run, memory) for run in _runs(image.segments)]
-    for segment in image.segments:
-        if segment.data:
-            memory.write(segment.address, segment.data)
-    return regions
-
-
-def _runs(segments: tuple[Segment, ...]) -> list[list[Segment]]:
-    """Segments by address, grouped so that no two groups touch the same page."""
-    runs: list[list[Segment]] = []
-    for segment in sorted(segments, key=lambda segment: segment.address):
-        if runs and segment.address // PAGE <= (runs[-1][-1].end - 1) // PAGE:
-            runs[-1].append(segment)
-        else:
-            runs.append([segment])
-    return runs
-
-
-def _add_run(run: list[Segment], memory: Memory) -> Region:
-    base = run[0].address // PAGE * PAGE
-    end = -(-run[-1].end // PAGE) * PAGE
-    executable = any(segment.flags & PF_X for segment in run)
-    writable = any(segment.flags & PF_W for segment in run)
-    name = "text" if executable else "data" if writable else "rodata"
-    return memory.add(f"{name}@{base:#x}", base, end - base, executable=executable)

@@ -8,12 +8,11 @@ module (to the tracer, to return thunks) lead to a few instructions that stand i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection
 
-from emu.bits import mask
-from emu.elf.file import ElfFile, FileRelocation, FileSection, FileSymbol, Segment
+from emu.bits import PAGE
+from emu.elf.elf_side import ElfSide
+from emu.elf.file import ElfFile, FileRelocation, FileSection, Segment
 from emu.elf.image import (
     PF_W,
     PF_X,
@@ -27,120 +26,24 @@ from emu.elf.image import (
     image_of,
     make_image,
 )
-from emu.errors import ImageError
-from emu.isa.arch import Arch
-from emu.machine.memory import PAGE
+from emu.elf.linking import EXTERNAL_SIZE, GOT_ENTRY, Fixup, Module
 
 BASE = 0x0100_0000  # positive in 32 bits, for the code models that need that
-EXTERNAL_SIZE = 64  # bytes of address space for each undefined symbol
-GOT_ENTRY = 8
 FAR = 1 << 20  # from the sections to what they do not define: in reach of calls, and behind the GOT
-Fix = Callable[["Fixup"], None]
 
 
-@dataclass
-class Module:
-    """A relocatable file with addresses: of its sections by number, and of all its symbols."""
-
-    file: ElfFile
-    sections: list[FileSection]
-    symbols: list[FileSymbol]
-    addresses: dict[int, int]
-    contents: dict[int, bytearray]
-    externals: dict[str, int]
-    stand_ins: dict[str, tuple[int, bytes]]  # address and code
-    end: int  # of all sections
-    got: dict[int, int] = field(default_factory=dict)  # address -> of the pointer to it
-    fixups: dict[int, list[Fixup]] = field(default_factory=dict)  # by place
-
-    def fixups_at(self, place: int) -> list[Fixup]:
-        """The relocations of an address."""
-        return self.fixups.get(place, [])
-
-    def symbol_address(self, number: int) -> int | None:
-        """None for a symbol of a section that is not loaded; ImageError for one that nobody can define."""
-        symbol = self.symbols[number]
-        if isinstance(symbol.section, int):
-            base = self.addresses.get(symbol.section)
-            return None if base is None else base + symbol.value
-        if symbol.section == "SHN_ABS" or not number:
-            return symbol.value
-        if symbol.section == "SHN_UNDEF" and symbol.bind == "STB_WEAK":
-            return 0
-        if symbol.name in self.stand_ins:
-            return self.stand_ins[symbol.name][0]
-        if symbol.name not in self.externals:
-            raise self.file.error(
-                f"symbol {number}, {symbol.name!r}, is in section {symbol.section}; expected a section, or a name"
-            )
-        return self.externals[symbol.name]
-
-    def external_at(self, addr: int) -> str | None:
-        """The undefined symbol that an address stands for."""
-        for name, base in self.externals.items():
-            if base <= addr < base + EXTERNAL_SIZE:
-                return name
-        return None
-
-
-@dataclass
-class Fixup:
-    """One relocation in the ABI's letters: S the symbol's address, A the addend, P the place's address.
-
-    `others` are the relocations of the section, this one at `index`, for the types that come in pairs.
-    """
-
-    module: Module
-    relocation: FileRelocation
-    others: list[FileRelocation]
-    index: int
-    S: int
-    P: int
-
-    @property
-    def A(self) -> int:
-        """The addend of the relocation; types whose addend is in place read it themselves."""
-        return self.relocation.addend or 0
-
-    def load(self, size: int, at: int = 0) -> int:
-        """What stands at the place, an unsigned number of `size` bytes."""
-        data, offset = self.module.contents[self.relocation.section], self.relocation.offset + at
-        if offset + size > len(data):
-            raise self.error(f"{size} bytes reach past the section's {len(data):#x}")
-        return int.from_bytes(data[offset : offset + size], "little")
-
-    def store(self, value: int, size: int, at: int = 0) -> None:
-        self.load(size, at)
-        offset = self.relocation.offset + at
-        value &= mask(8 * size)
-        self.module.contents[self.relocation.section][offset : offset + size] = value.to_bytes(size, "little")
-
-    def got(self, addr: int) -> int:
-        """The address of a pointer to addr."""
-        return self.module.got.setdefault(addr, self.module.end + GOT_ENTRY * len(self.module.got))
-
-    def in_range(self, value: int, bits: int, align: int = 1) -> int:
-        """A signed value of so many bits, a multiple of `align`; ImageError for another."""
-        if not -(1 << bits - 1) <= value < 1 << bits - 1 or value % align:
-            raise self.error(f"{value:#x}: expected {bits} signed bits, a multiple of {align}")
-        return value
-
-    def error(self, text: str) -> ImageError:
-        return self.module.file.error(f"relocation of type {self.relocation.type} at {self.P:#x}: {text}")
-
-
-def load_module(file: ElfFile, arch: Arch[Any], base: int = BASE) -> Module:
+def load_module(file: ElfFile, elf: ElfSide, base: int = BASE) -> Module:
     """Addresses for everything in a relocatable file; ImageError if it is not one for this architecture."""
-    file.expect(arch.elf_machine, arch.elf_class, relocatable=True)
+    file.expect(elf.machine, elf.elf_class, relocatable=True)
     sections = file.sections(SHF_ALLOC)  # empty ones too: symbols may be there
     symbols = list(file.symbols())
     check_size(sum(section.size for section in sections), file.name)
     addresses, end = _lay_out(sections, base)
     contents = {s.index: bytearray(s.data or bytes(s.size)) for s in sections}
     undefined = dict.fromkeys(s.name for s in symbols if s.section in ("SHN_UNDEF", "SHN_COMMON") and s.name)
-    known = [name for name in undefined if name in arch.stand_ins]
+    known = [name for name in undefined if name in elf.stand_ins]
     first = _page_after(end) + FAR
-    stand_ins = {name: (first + EXTERNAL_SIZE * n, arch.stand_ins[name]) for n, name in enumerate(known)}
+    stand_ins = {name: (first + EXTERNAL_SIZE * n, elf.stand_ins[name]) for n, name in enumerate(known)}
     first += _page_after(EXTERNAL_SIZE * len(known)) + PAGE
     externals = {name: first + EXTERNAL_SIZE * n for n, name in enumerate(undefined) if name not in stand_ins}
     return Module(file, sections, symbols, addresses, contents, externals, stand_ins, end)
@@ -163,7 +66,7 @@ def _page_after(addr: int) -> int:
     return -(-addr // PAGE) * PAGE
 
 
-def relocate(module: Module, arch: Arch[Any], only: Collection[str] | None = None) -> None:
+def relocate(module: Module, elf: ElfSide, only: Collection[str] | None = None) -> None:
     """Apply the relocations of the loaded sections (of those named); ImageError for a type that nobody knows here."""
     names = {section.index: section.name for section in module.sections}
     by_section: dict[int, list[FileRelocation]] = {}
@@ -176,9 +79,9 @@ def relocate(module: Module, arch: Arch[Any], only: Collection[str] | None = Non
     for fixup in fixups:
         module.fixups.setdefault(fixup.P, []).append(fixup)
     for fixup in fixups:
-        fix = arch.relocations.get(fixup.relocation.type)
+        fix = elf.relocations.get(fixup.relocation.type)
         if fix is None:
-            raise fixup.error(f"expected one of {', '.join(map(str, sorted(arch.relocations)))} on {arch.name}")
+            raise fixup.error(f"expected one of {', '.join(map(str, sorted(elf.relocations)))} on {elf.machine}")
         fix(fixup)
 
 
@@ -195,7 +98,7 @@ def _fixup(module: Module, relocations: list[FileRelocation], index: int) -> Fix
     return Fixup(module, relocation, relocations, index, address, place)
 
 
-def image_of_module(module: Module) -> Image:
+def image_of_module(module: Module, elf: ElfSide) -> Image:
     """The module as an image: one segment for each section, for the pointers that were made, and the stand-ins."""
     sections = [
         Section(name, module.addresses[s.index], s.size, bytes(module.contents[s.index]), s.flags)
@@ -213,7 +116,7 @@ def image_of_module(module: Module) -> Image:
     check_segments(tuple(segments), module.file.name, module.file.elf_class)
     defined = [(n, s) for n, s in enumerate(module.symbols) if s.section != "SHN_UNDEF"]
     entries = [(symbol, address) for n, symbol in defined if (address := module.symbol_address(n)) is not None]
-    return make_image(module.file, tuple(segments), sections, entries)
+    return make_image(module.file, elf, tuple(segments), sections, entries)
 
 
 def _segment_flags(flags: int) -> int:
@@ -231,7 +134,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def open_image(
-    file: ElfFile, arch: Arch[Any], only: Collection[str] | None = None, *, stripped: bool = False
+    file: ElfFile, elf: ElfSide, only: Collection[str] | None = None, *, stripped: bool = False
 ) -> tuple[Image, Module | None]:
     """The image of an executable, or that of a relocatable file, and the latter itself.
 
@@ -239,7 +142,7 @@ def open_image(
     architecture's.
     """
     if not file.relocatable:
-        return image_of(file, arch.elf_machine, arch.elf_class, stripped=stripped), None
-    module = load_module(file, arch)
-    relocate(module, arch, only)
-    return image_of_module(module), module
+        return image_of(file, elf, stripped=stripped), None
+    module = load_module(file, elf)
+    relocate(module, elf, only)
+    return image_of_module(module, elf), module

@@ -14,7 +14,7 @@ def boot(config: Config, machine: Machine) -> Kernel:
         config=config,
         machine=machine,
         patch_text=POLICIES[config.patching],
-        slots=insn_slots(machine, config.arch.port.slot_size),
+        slots=insn_slots(machine, config.port.slot_size),
         bug_table=machine.bug_table,
         text_poke_array=TextPokeArray([0] * len(machine.cpus)),
     )
@@ -24,7 +24,7 @@ def boot(config: Config, machine: Machine) -> Kernel:
 
 def new_percpu(kernel: Kernel, core: Cpu) -> Percpu:
     """A CPU that has nothing under way."""
-    return Percpu(core, kernel, kernel.arch.port.new_kcb())
+    return Percpu(core, kernel, kernel.port.new_kcb())
 
 
 def insn_slots(machine: Machine, size: int) -> InsnSlots:

@@ -63,13 +63,13 @@ def knows(kernel: Kernel, addr: int) -> bool:
 def site(kernel: Kernel, addr: int) -> Site:
     """The place in text that a probe would go to."""
     found = kernel.machine.image.symbol_at(addr)
-    longest = min(2 * max(kernel.arch.insn_sizes), kernel.machine.memory.region(addr).end - addr)
+    longest = min(2 * max(kernel.isa.sizes), kernel.machine.memory.region(addr).end - addr)
     return Site(
         insn=original(kernel, addr, longest) or b"",
         addr=addr,
         read=lambda addr, size: original(kernel, addr, size),
         symbol=found[0].address if found is not None else None,
-        in_extable=addr in kernel.machine.extable,
+        in_extable=addr in kernel.machine.image.extable,
         raw=lambda addr, size: memory_at(kernel, addr, size),
     )
 

@@ -95,7 +95,7 @@ def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
 
 def verdict_at(kernel: Kernel, site: Site) -> Decision:
     """What this kernel says to a probe there."""
-    return kernel.arch.decide(site, kernel.variant.release, kernel.variant.repairs)
+    return kernel.config.probing.decide(site, kernel.variant.release, kernel.variant.repairs)
 
 
 def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
@@ -104,30 +104,30 @@ def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     decision = verdict_at(kernel, site)
     if decision.verdict is Verdict.REJECT:
         return -int(getattr(errno, decision.errno or "EINVAL"))
-    size = (kernel.arch.port.insn_size or kernel.arch.insn_size)(site.insn)
+    size = (kernel.port.insn_size or kernel.isa.insn_size)(site.insn)
     p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(decision.boostable))
     if decision.verdict is Verdict.SIMULATE and decision.action is not None:
         p.ainsn.simulate = bind(kernel, p, decision.action)
-        if not kernel.arch.port.slot_for_simulated:
+        if not kernel.port.slot_for_simulated:
             return 0
     return slots.fill(kernel, p, site.insn[size:])
 
 
 def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], Awaitable[None] | None]:
     """The variant's simulation routine, for this probe."""
-    routine, operand, addr = kernel.variant.action(action), kernel.arch.port.operand(p.opcode), p.where
+    routine, operand, addr = kernel.variant.action(action), kernel.port.operand(p.opcode), p.where
     return lambda regs: routine(regs, operand, addr)
 
 
 async def arm_kprobe(kernel: Kernel, p: Kprobe) -> None:
     """The breakpoint, as wide as the architecture makes it for this instruction."""
     async with kernel.text_mutex:
-        await kernel.patch_text(kernel, p.where, kernel.arch.kprobe_break(p.opcode))
+        await kernel.patch_text(kernel, p.where, kernel.isa.breakpoint(p.opcode))
 
 
 async def disarm_kprobe(kernel: Kernel, p: Kprobe) -> None:
     async with kernel.text_mutex:
-        size = len(kernel.arch.kprobe_break(p.opcode))
+        size = len(kernel.isa.breakpoint(p.opcode))
         await kernel.patch_text(kernel, p.where, p.opcode[:size])
 
 

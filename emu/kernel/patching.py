@@ -20,7 +20,7 @@ async def live(kernel: Kernel, addr: int, data: bytes) -> None:
         return text.store(kernel, addr, data, live=False)
     await store(kallsyms.text_at(kernel, addr))
     text.store(kernel, addr, data, live=True)
-    await FLUSH[kernel.arch.port.flush](kernel, addr, len(data))
+    await FLUSH[kernel.port.flush](kernel, addr, len(data))
     text.synchronised(kernel, addr)
 
 

@@ -12,7 +12,7 @@ from emu.kernel.state import InsnSlots, Kernel
 
 def fill(kernel: Kernel, p: Kprobe, following: bytes) -> int:
     """Give p a slot with its instruction in it; 0, -ENOMEM, or the errno of a copy that cannot be made."""
-    slots, port = kernel.slots, kernel.arch.port
+    slots, port = kernel.slots, kernel.port
     number = min(slots.free, default=slots.used)
     if number == slots.count:
         return -errno.ENOMEM
@@ -38,7 +38,7 @@ def _write(kernel: Kernel, slot: int, data: bytes) -> None:
 
 def free(kernel: Kernel, p: Kprobe) -> None:
     slots = kernel.slots
-    if p.ainsn.slot is not None and kernel.arch.port.frees_slots:
+    if p.ainsn.slot is not None and kernel.port.frees_slots:
         slots.free.append((p.ainsn.slot - slots.base) // slots.stride)
         p.ainsn.slot = None
 

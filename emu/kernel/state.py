@@ -14,14 +14,14 @@ from typing import Any
 from emu.errors import UsageError
 from emu.explore.ops import SharedObject
 from emu.explore.task import KernelCode
-from emu.isa.arch import Arch
+from emu.isa.isa import Isa
 from emu.kernel.locks import Mutex
 from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus
 from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
 from emu.machine.machine import Machine
-from emu.machine.memory import Memory
+from emu.verdict.probing import Probing
 from emu.verdict.site import NO_REPAIRS, Release, Repairs
 
 Action = Callable[[PtRegs, Any, int], Awaitable[None] | None]
@@ -100,10 +100,9 @@ class Port:
     `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
     handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
     where there is no text_poke_bp. `insn_size` is the length in the eyes of the kernel's own decoder, None where that
-    is `Arch.insn_size`.
+    is `Isa.insn_size`.
     """
 
-    make_cpu: Callable[[int, Memory], Cpu]
     irqs_enabled: Callable[[int], bool]
     slot_size: int
     fill_slot: Callable[[Kprobe, int, bytes, Variant], bytes | None]
@@ -123,21 +122,20 @@ class Port:
 
 @dataclass(frozen=True)
 class Config:
-    """What a scenario runs under. `views` stale: an instruction view does not follow a store, not even at an IPI."""
+    """How a kernel is built. `views` stale: an instruction view does not follow a store, not even at an IPI."""
 
-    arch: Arch[Port]
+    isa: Isa
+    probing: Probing
+    port: Port
     variant: Variant
     patching: str
     preempt: str = "none"
-    cpus: int = 2
     views: str = "coherent"
 
     def __post_init__(self) -> None:
         _expect("preempt", self.preempt, PREEMPT)
         _expect("views", self.views, VIEWS)
         _expect("patching", self.patching, PATCHINGS)
-        if not 1 <= self.cpus <= 8:
-            raise UsageError(f"cpus {self.cpus}: expected 1 to 8, the stacks that the firmware has")
 
 
 def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -261,8 +259,12 @@ class Kernel:
     views: TextViews = field(default_factory=TextViews)
 
     @property
-    def arch(self) -> Arch[Port]:
-        return self.config.arch
+    def isa(self) -> Isa:
+        return self.config.isa
+
+    @property
+    def port(self) -> Port:
+        return self.config.port
 
     @property
     def variant(self) -> Variant:

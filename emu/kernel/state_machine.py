@@ -97,7 +97,7 @@ async def post_kprobe_handler(p: Kprobe, regs: PtRegs, cpu: Percpu) -> None:
 
 
 def step_ops(cpu: Percpu) -> StepOps:
-    step = cpu.kernel.arch.port.step
+    step = cpu.kernel.port.step
     assert step is not None, "an architecture without StepOps has a state machine of its own"
     return step
 

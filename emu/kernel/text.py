@@ -28,7 +28,7 @@ def store(kernel: Kernel, addr: int, data: bytes, *, live: bool) -> None:
     old = memory.read(addr, len(data))
     memory.write(addr, data)
     kernel.changed()
-    if live and not kernel.arch.port.may_change_live(addr, old, data):
+    if live and not kernel.port.may_change_live(addr, old, data):
         kernel.views.in_flux[addr] = (old, data)
     if coherent(kernel) or kernel.booting:
         sync_all(kernel, addr, len(data))

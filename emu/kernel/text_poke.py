@@ -24,9 +24,9 @@ async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | 
     `emulate` is the instruction that a CPU executes in software meanwhile, the new one if None. UsageError if the
     architecture has no such handler, or it cannot emulate the instruction.
     """
-    port, array = kernel.arch.port, kernel.text_poke_array
+    port, array = kernel.port, kernel.text_poke_array
     if port.poke_emulation is None:
-        raise UsageError(f"text_poke_bp on {kernel.arch.name}: expected an architecture whose handler emulates")
+        raise UsageError(f"text_poke_bp on {kernel.isa.name}: expected an architecture whose handler emulates")
     vec = {addr: port.poke_emulation(emulate or data, addr)}
     kallsyms.watch(kernel, addr)
     if kernel.booting:
@@ -41,7 +41,7 @@ async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | 
 
 async def three_steps(kernel: Kernel, addr: int, data: bytes) -> None:
     """The breakpoint, the tail, the head. A breakpoint that is itself what is written needs no third step."""
-    breakpoint_insn = kernel.arch.kprobe_break(data)
+    breakpoint_insn = kernel.isa.breakpoint(data)
     head = len(breakpoint_insn)
     await write_and_sync(kernel, addr, 0, breakpoint_insn)
     if data[head:]:

@@ -36,12 +36,12 @@ async def take_trap(cpu: Percpu, trap: Trap) -> None:
         return await spin(cpu, trap)
     cpu.trap_depth, cpu.irqs_enabled = cpu.trap_depth + 1, False
     log(cpu, f"trap: {trap.kind.value} at {kallsyms.at(kernel, trap.pc)}")
-    regs = PtRegs(cpu.core, kernel.machine.memory, kernel.arch.registers.status, trap)
+    regs = PtRegs(cpu.core, kernel.machine.memory, kernel.isa.registers.status, trap)
     await kernel.variant.trap(cpu, regs, trap)
     cpu.core.clear_reservation()
     text.exception_return(kernel, cpu.core)
     cpu.trap_depth -= 1
-    cpu.irqs_enabled = cpu.handler_irqs and kernel.arch.port.irqs_enabled(regs.status)
+    cpu.irqs_enabled = cpu.handler_irqs and kernel.port.irqs_enabled(regs.status)
 
 
 async def spin(cpu: Percpu, trap: Trap) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import arches
+from emu.arch import Setup
 from emu.errors import UsageError
 from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
@@ -14,15 +15,15 @@ from emu.explore.schedulers import Scheduler, execute
 from emu.explore.search import Frequency, Progress, Report, explore
 from emu.explore.task import Task
 from emu.kernel.outcome import Outcome
-from emu.kernel.state import Config, Event
+from emu.kernel.state import Event
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run; None stands for the default: the variant `mainline`, the variant's own patching, and the scenario's
-    views."""
+    """What to run; None stands for the default: the variant `mainline`, the variant's own patching, the scenario's
+    views, and the architecture's first engine."""
 
     scenario: NamedScenario
     arch: str
@@ -31,8 +32,9 @@ class Settings:
     preempt: str = "none"
     cpus: int = 2
     views: str | None = None
+    engine: str | None = None
 
-    def config(self) -> Config:
+    def setup(self) -> Setup:
         """The configuration; UsageError names what is unknown and what there is."""
         arch = arches.load(self.arch)
         variants = arch.port.variants
@@ -40,22 +42,24 @@ class Settings:
         if name not in variants:
             raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
         patching = self.patching or variants[name].patching
-        return Config(arch, variants[name], patching, self.preempt, self.cpus, self.views or self.scenario.views)
+        return Setup(
+            arch, variants[name], patching, self.preempt, self.cpus, self.views or self.scenario.views, self.engine
+        )
 
     def laboratory(self) -> Laboratory:
-        return Laboratory(self.scenario.function, self.config())
+        return Laboratory(self.scenario.function, self.setup())
 
     def names(self) -> dict[str, Any]:
         """The settings with the defaults filled in, as the JSON has them."""
-        config = self.config()
+        setup = self.setup()
         return {
             "scenario": self.scenario.name,
-            "arch": config.arch.name,
-            "variant": config.variant.name,
-            "patching": config.patching,
-            "preempt": config.preempt,
-            "cpus": config.cpus,
-            "views": config.views,
+            "arch": setup.arch.name,
+            "variant": setup.variant.name,
+            "patching": setup.patching,
+            "preempt": setup.preempt,
+            "cpus": setup.cpus,
+            "views": setup.views,
         }
 
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
+from emu.arch import Setup
 from emu.blame import blamed, name_of
 from emu.elf.image import Image, load_image
 from emu.errors import HandlerError, TraplineError, UsageError
@@ -19,7 +20,7 @@ from emu.kernel.kprobes import register_kprobe
 from emu.kernel.notifier import register_die_notifier
 from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config, DieNotifier, Kernel, Percpu
+from emu.kernel.state import DieNotifier, Kernel, Percpu
 from emu.lab.firmware import FIRMWARE
 from emu.machine.cpu import Halt
 from emu.machine.machine import Machine
@@ -58,7 +59,7 @@ class Lab:
         """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
         base = self.kernel.machine.address_of(name)
         if base is None:
-            raise NotApplicable(f"{self.kernel.arch.name}: its firmware has no {name}; expected one of its symbols")
+            raise NotApplicable(f"{self.kernel.isa.name}: its firmware has no {name}; expected one of its symbols")
         kallsyms.watch(self.kernel, base + offset)
         return base + offset
 
@@ -79,9 +80,9 @@ class Lab:
 
     def jump(self, addr: int, target: int) -> bytes:
         """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none."""
-        make = self.kernel.arch.port.jump
+        make = self.kernel.port.jump
         if make is None:
-            raise NotApplicable(f"{self.kernel.arch.name}: no jump that takes the place of a nop")
+            raise NotApplicable(f"{self.kernel.isa.name}: no jump that takes the place of a nop")
         return make(addr, target)
 
     def run_guest(self, cpu: Percpu, function: str, count: int, results: Collection[int]) -> KernelCode:
@@ -144,8 +145,8 @@ class LabWorld:
 class Reference:
     """What guests compute without probes, one CPU after the other: their `.shared` data at the end."""
 
-    def __init__(self, config: Config, image: Image) -> None:
-        self._machine = Machine(config.arch, image, config.arch.port.make_cpu, config.cpus)
+    def __init__(self, setup: Setup, image: Image) -> None:
+        self._machine = Machine(setup.arch.isa, image, setup.make_cpu, setup.cpus)
         self._known: dict[tuple[tuple[int, str, int], ...], bytes | None] = {}
 
     def shared(self, runs: Sequence[tuple[int, str, int]]) -> bytes | None:
@@ -170,18 +171,18 @@ class Reference:
 class Laboratory:
     """Makes worlds of one scenario under one configuration; the machine is reset, not made anew."""
 
-    def __init__(self, scenario: Scenario, config: Config, image: Image | None = None) -> None:
+    def __init__(self, scenario: Scenario, setup: Setup, image: Image | None = None) -> None:
         self.scenario = scenario
-        self.config = config
-        arch = config.arch
-        image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf_machine, arch.elf_class)
-        self._machine = Machine(arch, image, arch.port.make_cpu, config.cpus)
-        self._reference = Reference(config, image)
+        self._config = setup.config()
+        arch = setup.arch
+        image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf)
+        self._machine = Machine(arch.isa, image, setup.make_cpu, setup.cpus)
+        self._reference = Reference(setup, image)
 
     def __call__(self, *, trace: bool = False) -> LabWorld:
         """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
         self._machine.reset()
-        lab = Lab(boot(self.config, self._machine))
+        lab = Lab(boot(self._config, self._machine))
         if trace:
             lab.kernel.events = []
         with blamed(self.scenario):

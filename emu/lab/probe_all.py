@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emu.arch import Arch, Setup
 from emu.elf.file import ElfFile
 from emu.elf.image import Image, Symbol
 from emu.elf.module import open_image
@@ -18,14 +19,13 @@ from emu.explore.execution import Ending, run_alone
 from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.task import KernelCode, Task
 from emu.foreign import whole_number
-from emu.isa.arch import Arch
 from emu.kernel import kallsyms
 from emu.kernel.boot import boot
 from emu.kernel.guest import GUEST_LIMIT, run_to_halt
 from emu.kernel.interrupts import CpuInterrupts
 from emu.kernel.kprobes import register_kprobe, verdict_at
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config, Event, Kernel, Port, Variant
+from emu.kernel.state import Event, Kernel, Variant
 from emu.machine.guest_call import Argument, Call, Caller, Trace
 from emu.verdict.listing import Line, Listing
 from emu.verdict.site import Verdict
@@ -128,21 +128,21 @@ class ProbeAll:
     """A function of a file under one variant of an architecture's kernel."""
 
     def __init__(
-        self, arch: Arch[Port], variant: Variant, file: ElfFile, function: str, arguments: Sequence[Argument]
+        self, arch: Arch, variant: Variant, file: ElfFile, function: str, arguments: Sequence[Argument]
     ) -> None:
-        self.config = Config(arch, variant, variant.patching, cpus=1)
-        self.image, module = open_image(file, arch)
+        self._setup = Setup(arch, variant, variant.patching, cpus=1)
+        self.image, module = open_image(file, arch.elf)
         address = address_of(self.image, function)
         slots = self._slots_size(arch)
         call = Call(address, tuple(arguments))
-        self._caller = Caller(arch, self.image, arch.port.make_cpu, call, module, slots)
-        self._listing = Listing(arch, self.image, variant.release)
+        self._caller = Caller(arch.isa, self.image, self._setup.make_cpu, call, module, slots)
+        self._listing = Listing(arch.isa, arch.probing, self.image, variant.release)
         self.trace = self._caller.trace(GUEST_LIMIT)
 
-    def _slots_size(self, arch: Arch[Port]) -> int:
+    def _slots_size(self, arch: Arch) -> int:
         """Room for a slot for every instruction that there is, up to a mebibyte."""
         text = sum(len(section.data) for section in self.image.executable_sections())
-        return min(1 << 20, arch.port.slot_size * (text // min(arch.insn_sizes) + 2))
+        return min(1 << 20, arch.port.slot_size * (text // min(arch.isa.sizes) + 2))
 
     def run(self, progress: Progress) -> Report:
         """Every probe alone, then all of them; after a ^C what there is by then."""
@@ -181,7 +181,7 @@ class ProbeAll:
         hits = self._call(kernel, probes, address, report)
         site.alone = hits[address]
         self._check_hits(site, site.alone, address, report)
-        if len(report.differences) > before and self._is_data(site, kernel.arch.kprobe_break(probes[0].opcode)):
+        if len(report.differences) > before and self._is_data(site, kernel.isa.breakpoint(probes[0].opcode)):
             del report.differences[before:]
             report.registers, site.refused, site.alone = registers, DATA, None
 
@@ -200,7 +200,7 @@ class ProbeAll:
     def _kernel(self, sites: Sequence[Site]) -> tuple[Kernel, list[Kprobe]]:
         """A fresh kernel, with a probe at each site that it accepts."""
         self._caller.prepare()
-        kernel = boot(self.config, self._caller.machine)
+        kernel = boot(self._setup.config(), self._caller.machine)
         probes = []
         for site in sites:
             probe = Kprobe(site.line.address)
@@ -278,7 +278,7 @@ def _address(text: str) -> int:
         raise UsageError(f"function {text!r}: expected a name, or an address such as 0x10000") from None
 
 
-def variant_of(arch: Arch[Port], name: str | None) -> Variant:
+def variant_of(arch: Arch, name: str | None) -> Variant:
     """A variant by name; UsageError lists those there are."""
     variants: Mapping[str, Variant] = arch.port.variants
     if (name or "mainline") not in variants:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from emu.machine.memory import Memory
+
 
 class TrapKind(Enum):
     """The exceptions that a guest can take; names are trapline's, the same for every architecture."""
@@ -133,3 +135,7 @@ class Cpu(Protocol):
     def clear_reservation(self) -> None:
         """Drop the ll/sc, lr/sc or exclusive reservation, as an exception return does."""
         ...
+
+
+MakeCpu = Callable[[int, Memory], Cpu]
+"""A CPU of a number, on a memory."""

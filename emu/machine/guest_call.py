@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from emu.bits import mask
+from emu.bits import PAGE, mask
 from emu.elf.image import PF_W, Image, Segment
-from emu.elf.module import Module
+from emu.elf.linking import Module
 from emu.errors import GuestError, UsageError
-from emu.isa.arch import Arch
-from emu.machine.cpu import Cpu, Fault, Halt, Trap
-from emu.machine.machine import Machine, MakeCpu
-from emu.machine.memory import PAGE
+from emu.isa.isa import Isa
+from emu.machine.cpu import Cpu, Fault, Halt, MakeCpu, Trap
+from emu.machine.machine import Machine
 
 STACK_SIZE = 16 * PAGE
 CALLER_FRAME = 512  # bytes above the stack pointer that belong to the caller; o32 functions store their arguments there
@@ -39,9 +37,9 @@ class Place:
     values: tuple[int, ...]
 
 
-def with_room(arch: Arch[Any], image: Image, arguments: Sequence[Argument]) -> tuple[Image, Place]:
+def with_room(isa: Isa, image: Image, arguments: Sequence[Argument]) -> tuple[Image, Place]:
     """The image with a stack and the bytes among the arguments; UsageError for more arguments than registers."""
-    registers = arch.registers.arguments
+    registers = isa.registers.arguments
     if len(arguments) > len(registers):
         raise UsageError(f"{len(arguments)} arguments: expected at most {len(registers)}, those passed in registers")
     base = _free(image)
@@ -51,7 +49,7 @@ def with_room(arch: Arch[Any], image: Image, arguments: Sequence[Argument]) -> t
             values.append(top + len(data))
             data += argument.ljust(-(-(len(argument) + 1) // ALIGN) * ALIGN, b"\0")  # strings end in a zero
         else:
-            values.append(_word(argument, arch.registers.bits))
+            values.append(_word(argument, isa.registers.bits))
     room = Segment(base, bytes(STACK_SIZE) + data, STACK_SIZE + len(data), PF_W)
     return replace(image, segments=(*image.segments, room)), Place(top - CALLER_FRAME, tuple(values))
 
@@ -89,17 +87,17 @@ class Caller:
     """A machine for one call, made once."""
 
     def __init__(
-        self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, call: Call, module: Module | None, slots: int
+        self, isa: Isa, image: Image, make_cpu: MakeCpu, call: Call, module: Module | None, slots: int
     ) -> None:
-        placed, self._place = with_room(arch, image, call.arguments)
-        self.arch, self.call, self.module = arch, call, module
-        self.machine = Machine(arch, placed, make_cpu, 1, slots_size=-(-slots // PAGE) * PAGE)
+        placed, self._place = with_room(isa, image, call.arguments)
+        self.isa, self.call, self.module = isa, call, module
+        self.machine = Machine(isa, placed, make_cpu, 1, slots_size=-(-slots // PAGE) * PAGE)
         self.cpu: Cpu = self.machine.cpus[0]
         self.machine.reset()
 
     def prepare(self) -> None:
         """Everything as it was at first, and the CPU at the function."""
-        file, machine = self.arch.registers, self.machine
+        file, machine = self.isa.registers, self.machine
         machine.reset()
         self.cpu.set(file.stack, self._place.stack)
         for register, symbol in file.pointers.items():
@@ -146,7 +144,7 @@ class Caller:
         """The state after the call."""
         machine = self.machine
         trace.result = machine.result(self.cpu)
-        trace.registers = {name: self.cpu.get(name) for name in self.arch.registers.visible}
+        trace.registers = {name: self.cpu.get(name) for name in self.isa.registers.visible}
         trace.memory = [bytes(r.bytes) for r in machine.memory.regions if not r.executable]
         return trace
 

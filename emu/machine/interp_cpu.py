@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from emu.bits import mask
 from emu.errors import DecodeError, MemoryAccessError, TableError
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.table import Insn, Table
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.memory import Memory, Region

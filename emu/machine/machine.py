@@ -5,19 +5,18 @@ Made once for a search and put back to its first state before every execution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emu.elf.extable import exception_table
-from emu.elf.image import Image, place
+from emu.bits import PAGE
+from emu.elf.image import Image
 from emu.errors import DecodeError, MemoryAccessError
-from emu.isa.arch import Arch
+from emu.isa.isa import Isa, text_of
 from emu.isa.operand import MemoryOperand
-from emu.machine.cpu import Cpu
-from emu.machine.memory import PAGE, Memory
-from emu.verdict.opcode import text_of
+from emu.machine.cpu import Cpu, MakeCpu
+from emu.machine.loading import place
+from emu.machine.memory import Memory
 
-MakeCpu = Callable[[int, Memory], Cpu]
 RETURN_PAD = 16  # bytes
 SharedAccess = tuple[str, int]  # load, store or update, and the address
 
@@ -25,18 +24,17 @@ SharedAccess = tuple[str, int]  # load, store or update, and the address
 class Machine:
     """`slots` is an executable region for insn slots that the image does not have; `return_pad` its last word."""
 
-    def __init__(self, arch: Arch[Any], image: Image, make_cpu: MakeCpu, cpus: int, *, slots_size: int = PAGE) -> None:
-        self.arch = arch
+    def __init__(self, isa: Isa, image: Image, make_cpu: MakeCpu, cpus: int, *, slots_size: int = PAGE) -> None:
+        self.isa = isa
         self.image = image
         self.memory = Memory()
         place(image, self.memory)
         self.slots = self.memory.add("insn_slots", self._after_text(slots_size), slots_size, executable=True)
         self.return_pad = self.slots.end - RETURN_PAD
         # Never executed, but an engine that translates what comes next must find an end before the region's.
-        self.memory.write(self.return_pad, arch.kprobe_break(bytes(RETURN_PAD)))
+        self.memory.write(self.return_pad, isa.breakpoint(bytes(RETURN_PAD)))
         self.cpus = [make_cpu(number, self.memory) for number in range(cpus)]
         self.bug_table = self._bug_table()
-        self.extable = exception_table(arch, image)
         self.names: dict[int, str] = {}
         self._shared, self._own = self._shared_range(), self._own_range()
         self.quiet: set[int] = set()  # addresses of instructions that access no memory, once they are known
@@ -58,7 +56,7 @@ class Machine:
         start, end = self.address_of("bug_table_start"), self.address_of("bug_table_end")
         if start is None or end is None:
             return {}
-        size = self.arch.elf_class // 8
+        size = self.isa.registers.bits // 8
         entries = range(start, end, 2 * size)
         return {self.memory.load(at, size): self.memory.load(at + size, size) for at in entries}
 
@@ -102,13 +100,13 @@ class Machine:
 
     def registers(self, cpu: Cpu) -> tuple[int, ...]:
         """All that programs see, and the pc."""
-        return (cpu.pc, *(cpu.get(name) for name in self.arch.registers.visible))
+        return (cpu.pc, *(cpu.get(name) for name in self.isa.registers.visible))
 
     def save_registers(self, cpu: Cpu) -> tuple[int, ...]:
-        return (*self.registers(cpu), cpu.get(self.arch.registers.status))
+        return (*self.registers(cpu), cpu.get(self.isa.registers.status))
 
     def restore_registers(self, cpu: Cpu, saved: tuple[int, ...]) -> None:
-        file = self.arch.registers
+        file = self.isa.registers
         cpu.set(file.status, saved[-1])
         for name, value in zip(file.visible, saved[1:-1], strict=True):
             if file.zero is None or name != file.gpr[file.zero]:
@@ -119,13 +117,13 @@ class Machine:
 
     def start(self, cpu: Cpu, entry: str, arguments: Sequence[int]) -> None:
         """Point the CPU at an entry that sets its own stack."""
-        for name, value in zip(self.arch.registers.arguments, arguments, strict=False):
+        for name, value in zip(self.isa.registers.arguments, arguments, strict=False):
             cpu.set(name, value)
         cpu.pc = self.symbol(entry)
 
     def call(self, cpu: Cpu, function: int, arguments: Sequence[int], *, return_to: int) -> None:
         """Point the CPU at a function as if it had just been called from before `return_to`."""
-        file, size = self.arch.registers, self.arch.elf_class // 8
+        file, size = self.isa.registers, self.isa.registers.bits // 8
         for name, value in zip(file.arguments, arguments, strict=False):
             cpu.set(name, value)
         stack = cpu.get(file.stack) & ~15
@@ -138,19 +136,19 @@ class Machine:
         cpu.pc = function
 
     def result(self, cpu: Cpu) -> int:
-        return cpu.get(self.arch.registers.result)
+        return cpu.get(self.isa.registers.result)
 
     # What an instruction is and touches
 
     def disassemble(self, cpu: Cpu, pc: int) -> str:
         """The instruction that this CPU would fetch at pc."""
         insn = self._fetched(cpu, pc)
-        return text_of(self.arch, insn, pc) if insn else "no text"
+        return text_of(self.isa, insn, pc) if insn else "no text"
 
     def step_at(self, cpu: Cpu, pc: int) -> tuple[int, ...]:
         """Addresses of the instructions that one step at pc executes: a branch's delay slot goes with it."""
         insn = self._fetched(cpu, pc)
-        return (pc, pc + len(insn)) if self.arch.has_delay_slot(insn) else (pc,)
+        return (pc, pc + len(insn)) if self.isa.has_delay_slot(insn) else (pc,)
 
     def size_at(self, cpu: Cpu, pc: int) -> int:
         """Bytes of the instruction that this CPU would fetch at pc; 0 where there is no text."""
@@ -161,10 +159,10 @@ class Machine:
 
         A CPU gets to such places through half-written text.
         """
-        sizes = self.arch.insn_sizes
+        sizes = self.isa.sizes
         try:
             text = cpu.fetched(pc, min(max(sizes), self.memory.region(pc).end - pc))
-            return text[: self.arch.insn_size(text)]
+            return text[: self.isa.insn_size(text)]
         except MemoryAccessError:
             return b""
         except DecodeError:
@@ -181,7 +179,7 @@ class Machine:
             if not operands:
                 self.quiet.add(pc)
         for operand in operands:
-            address = operand.address(cpu.get, self.arch.registers.bits)
+            address = operand.address(cpu.get, self.isa.registers.bits)
             if address in self._shared and address not in self._own:
                 kind = "update" if operand.reads and operand.writes else "store" if operand.writes else "load"
                 return kind, address
@@ -190,7 +188,7 @@ class Machine:
     def _patched_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
         """Those of an instruction in text that changes, kept by what is there now; a delay slot counts with it."""
         try:
-            text = cpu.fetched(pc, min(2 * max(self.arch.insn_sizes), self.memory.region(pc).end - pc))
+            text = cpu.fetched(pc, min(2 * max(self.isa.sizes), self.memory.region(pc).end - pc))
         except MemoryAccessError:
             return ()
         operands = self._by_text.get((pc, text))
@@ -200,4 +198,4 @@ class Machine:
 
     def _memory_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
         insn = b"".join(self._fetched(cpu, at) for at in self.step_at(cpu, pc))
-        return self.arch.memory_operands(insn, pc)
+        return self.isa.memory_operands(insn, pc)

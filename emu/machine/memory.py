@@ -11,9 +11,9 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass, field
 
+from emu.bits import PAGE
 from emu.errors import MemoryAccessError
 
-PAGE = 0x1000
 RESERVED_LINE = 64  # bytes that one reservation covers
 
 

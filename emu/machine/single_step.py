@@ -11,15 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import Any
 
-from emu.bits import mask
+from emu.bits import PAGE, mask
 from emu.errors import UsageError
-from emu.isa.arch import Arch
-from emu.machine.cpu import Stop
-from emu.machine.machine import MakeCpu
-from emu.machine.memory import PAGE, Memory, Region
-from emu.verdict.opcode import check_one
+from emu.isa.isa import Isa, check_one
+from emu.machine.cpu import MakeCpu, Stop
+from emu.machine.memory import Memory, Region
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
@@ -55,9 +52,9 @@ class Change:
 class Stepper:
     """One CPU that is put into a state, stepped, and looked at, again and again."""
 
-    def __init__(self, arch: Arch[Any], make_cpu: MakeCpu) -> None:
-        file = arch.registers
-        self.arch = arch
+    def __init__(self, isa: Isa, make_cpu: MakeCpu) -> None:
+        file = isa.registers
+        self.isa = isa
         self._memory = Memory()
         self._cpu = make_cpu(0, self._memory)
         self._layout: Layout = frozenset(), frozenset(), False
@@ -69,7 +66,7 @@ class Stepper:
         self._read = self._cpu.reader(self._names)
         self._clean = self._cpu.snapshot()
         self._clean_values = self._read()
-        self._window = 2 * max(arch.insn_sizes)  # a branch and what stands in its delay slot
+        self._window = 2 * max(isa.sizes)  # a branch and what stands in its delay slot
 
     def step(self, state: State) -> Change:
         """Execute it.
@@ -78,7 +75,7 @@ class Stepper:
         instruction.
         """
         cpu = self._cpu
-        check_one(self.arch, state.insn)
+        check_one(self.isa, state.insn)
         self._map(state)
         self._fill(state)
         before, memory = self._load(state.regs), self._written()
@@ -118,21 +115,21 @@ class Stepper:
 
     def _pages(self, addr: int, size: int, cut: bool = False) -> range:
         """Page numbers of [addr, addr + size), of one byte if it is empty; `cut` off where addresses end."""
-        top, last = mask(self.arch.registers.bits), addr + max(size, 1) - 1
+        top, last = mask(self.isa.registers.bits), addr + max(size, 1) - 1
         if not 0 <= addr <= top or (last > top and not cut):
-            raise UsageError(f"address {addr:#x}: expected {self.arch.registers.bits} bits, to the last byte")
+            raise UsageError(f"address {addr:#x}: expected {self.isa.registers.bits} bits, to the last byte")
         return range(addr // PAGE, min(last, top) // PAGE + 1)
 
     def _fill(self, state: State) -> None:
         """Memory as given, the instruction over it, and breakpoints behind: they end what an engine translates."""
         end = state.at + self._window
-        breakpoints = self.arch.kprobe_break(state.insn) * FENCE
-        self._write(end, breakpoints[: max(0, min(FENCE, mask(self.arch.registers.bits) + 1 - end))])
+        breakpoints = self.isa.breakpoint(state.insn) * FENCE
+        self._write(end, breakpoints[: max(0, min(FENCE, mask(self.isa.registers.bits) + 1 - end))])
         for addr, data in state.mem.items():
             self._write(addr, data)
         self._write(state.at, state.insn)
         if any(addr > state.at for addr in self._cpu.untranslatable):
-            self._write(state.at + len(state.insn), self.arch.kprobe_break(state.insn))
+            self._write(state.at + len(state.insn), self.isa.breakpoint(state.insn))
 
     def _write(self, addr: int, data: bytes) -> None:
         """Write to memory, and what is text to the CPU's view as well."""
@@ -158,9 +155,7 @@ class Stepper:
         """Set the given registers; the values of all of them then, read only if setting one may change another."""
         values, plain = list(self._clean_values), True
         named = self._each_once(regs)
-        named.sort(
-            key=lambda item: item[0] != self.arch.registers.status
-        )  # first: other registers' shapes depend on it
+        named.sort(key=lambda item: item[0] != self.isa.registers.status)  # first: other registers' shapes depend on it
         for name, value in named:
             values[self._places[name]] = self._set(name, value)
             plain &= name in self._plain
@@ -176,7 +171,7 @@ class Stepper:
         return [(name, regs[given]) for name, given in seen.items()]
 
     def _set(self, name: str, value: int) -> int:
-        bits = self.arch.registers.width(name)
+        bits = self.isa.registers.width(name)
         if not -(1 << bits - 1) <= value <= mask(bits):
             raise UsageError(f"{name}={value}: expected {bits} bit{'s' if bits > 1 else ''}")
         self._cpu.set(name, value & mask(bits))
@@ -186,15 +181,15 @@ class Stepper:
         """The printed name of a register; assemblers' prefixes and capitals may be there, or not."""
         for name in (text, text.lower(), text.lower().removeprefix("%").removeprefix("$")):
             with suppress(UsageError):
-                found = self.arch.registers.canonical(name)
+                found = self.isa.registers.canonical(name)
                 if found in self._places:
                     return found
-        self.arch.registers.canonical(text)  # raises, unless it is the pc
+        self.isa.registers.canonical(text)  # raises, unless it is the pc
         raise UsageError(f"register {text!r}: expected a general, special or flag register; the pc is the address")
 
     def _changed_registers(self, before: tuple[int, ...]) -> dict[str, int]:
         """The status word counts only where something changed in it that is not a flag."""
-        after, status = self._read(), self.arch.registers.status
+        after, status = self._read(), self.isa.registers.status
         if after == before:
             return {}
         changed = {name: new for name, old, new in zip(self._names, before, after, strict=True) if old != new}
@@ -205,10 +200,10 @@ class Stepper:
     def _is_flags_only(self, changed: Mapping[str, int], before: tuple[int, ...]) -> bool:
         """Whether the status word is the old one again when the flags are; this spoils the CPU's state."""
         old = dict(zip(self._names, before, strict=True))
-        for flag in self.arch.registers.flags:
+        for flag in self.isa.registers.flags:
             if flag in changed:
                 self._cpu.set(flag, old[flag])
-        status = self.arch.registers.status
+        status = self.isa.registers.status
         return self._cpu.get(status) == old[status]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 
-from emu.machine.memory import PAGE, Region
+from emu.bits import PAGE
+from emu.machine.memory import Region
 
 NEAR = 8  # bytes
 ViewState = tuple[bytes, dict[int, int]]

@@ -14,7 +14,7 @@ def foreign_removed(lab: Lab) -> Mapping[str, KernelCode]:
     """A debugger's breakpoint is hit on CPU 0 while CPU 1 takes it out: does the debugger get its trap, or does the
     comparison swallow it because the word has changed by then?"""
     kernel, addr = lab.kernel, lab.symbol("probe_me")
-    size = len(kernel.arch.kprobe_break(kallsyms.site(kernel, addr).insn))
+    size = len(kernel.isa.breakpoint(kallsyms.site(kernel, addr).insn))
     original = text.read(kernel, addr, size)
 
     def debugger(event: str, cpu: Percpu, regs: Any) -> bool:
@@ -27,5 +27,5 @@ def foreign_removed(lab: Lab) -> Mapping[str, KernelCode]:
         return 0
 
     lab.register_die_notifier("debugger", debugger)
-    lab.boot(plant(kernel.arch.kprobe_break(kallsyms.site(kernel, addr).insn)))
+    lab.boot(plant(kernel.isa.breakpoint(kallsyms.site(kernel, addr).insn)))
     return {"cpu0": run_guest(lab.cpus[0], "probe_me"), "cpu1": plant(original)}

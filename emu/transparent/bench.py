@@ -13,14 +13,14 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from emu.arch import Arch, Setup
 from emu.errors import MemoryAccessError, TraplineError, UsageError
 from emu.explore.execution import MustWait, run_alone
 from emu.explore.ops import ExecutionEnds
-from emu.isa.arch import Arch
 from emu.kernel.boot import boot, new_percpu
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe, verdict_at
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config, Percpu, Port, Variant
+from emu.kernel.state import Percpu, Variant
 from emu.kernel.traps import take_trap
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.machine import Machine
@@ -84,10 +84,10 @@ def drive(code: Coroutine[Any, Any, Any]) -> Any:
 class Side:
     """One machine and how to get its CPU into a state."""
 
-    def __init__(self, arch: Arch[Port], layout: Layout, names: tuple[str, ...]) -> None:
-        self.machine = Machine(arch, make_image(arch, layout), arch.port.make_cpu, 1)
+    def __init__(self, arch: Arch, layout: Layout, names: tuple[str, ...]) -> None:
+        self.machine = Machine(arch.isa, make_image(arch, layout), arch.make_cpu(), 1)
         self.cpu = self.machine.cpus[0]
-        file = arch.registers
+        file = arch.isa.registers
         self._layout, self._numbers = layout, {name: number for number, name in enumerate(file.gpr)}
         self._status = file.status
         self._buffer = self.machine.memory.region(layout.buffer)
@@ -138,9 +138,9 @@ class Side:
 class Bench:
     """One architecture under one variant of its handlers. `names` are the registers that are compared."""
 
-    def __init__(self, arch: Arch[Port], variant: Variant, examples: Examples) -> None:
-        file = arch.registers
-        self.arch, self.variant, self.examples = arch, variant, examples
+    def __init__(self, arch: Arch, variant: Variant, examples: Examples) -> None:
+        file = arch.isa.registers
+        self.arch, self.isa, self.variant, self.examples = arch, arch.isa, variant, examples
         self.layout = make_layout(arch, examples.base, examples.literals)
         self.names = (*file.visible, *file.fp, file.status)
         self.plain = Side(arch, self.layout, self.names)
@@ -157,7 +157,7 @@ class Bench:
         """A new kernel on the machine as it was at first, with the second probe registered."""
         self.probed.machine.reset()
         self.probed.clean = self._booted
-        config = Config(self.arch, self.variant, self.variant.patching, cpus=1)
+        config = Setup(self.arch, self.variant, self.variant.patching, cpus=1).config()
         self.kernel = boot(config, self.probed.machine)
         self._hits: dict[int, int] = {}
         self._post_hits = 0
@@ -186,7 +186,7 @@ class Bench:
         error = self._register(case)
         if not error and then != self._then:
             self.close()
-            raise UsageError(f"then={self.arch.word(then)}: expected an instruction that the kernel lets be probed")
+            raise UsageError(f"then={self.isa.word(then)}: expected an instruction that the kernel lets be probed")
         if error == -errno.ENOMEM:  # an architecture that never gives slots back
             self._boot()
             error = self._register(case)
@@ -301,7 +301,7 @@ class Bench:
             return None
         if not slot <= stop.pc < slot + p.ainsn.length or getattr(stop, "kind", None) is TrapKind.TRACE:
             return None
-        of_delay_slot = p.ainsn.simulate is not None and self.arch.has_delay_slot(p.opcode)
+        of_delay_slot = p.ainsn.simulate is not None and self.isa.has_delay_slot(p.opcode)
         copied = p.where + (p.ainsn.length if of_delay_slot else 0)
         return _end(stop, copied - slot)
 

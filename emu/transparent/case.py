@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.foreign import whole_number
-from emu.isa.arch import Arch
-from emu.verdict.opcode import check_whole
+from emu.isa.isa import Isa, check_whole
 
 GAP = 8  # zero bytes between two runs of others that are written out
 
@@ -32,17 +30,17 @@ class Case:
     then: bytes = b""
 
 
-def format_case(case: Case, arch: Arch[Any]) -> str:
+def format_case(case: Case, isa: Isa) -> str:
     """One line that `parse_case` reads; registers by their printed names."""
-    parts = [f"word={arch.word(case.insn)}", f"at={case.at:#x}"]
+    parts = [f"word={isa.word(case.insn)}", f"at={case.at:#x}"]
     if case.following:
-        parts.append(f"next={arch.word(case.following)}")
+        parts.append(f"next={isa.word(case.following)}")
     parts += [f"{name}={value:#x}" for name, value in case.regs.items()]
     runs = [f"{addr:#x}:{data.hex()}" for start, given in case.mem.items() for addr, data in nonzero_runs(start, given)]
     if runs:
         parts.append(f"mem={','.join(runs)}")
     if case.then:
-        parts.append(f"then={arch.word(case.then)}")
+        parts.append(f"then={isa.word(case.then)}")
     return " ".join(parts)
 
 
@@ -59,17 +57,17 @@ def nonzero_runs(start: int, data: bytes) -> Iterator[tuple[int, bytes]]:
         yield start + group[0], data[group[0] : group[-1] + 1]
 
 
-def parse_case(text: str, arch: Arch[Any]) -> Case:
+def parse_case(text: str, isa: Isa) -> Case:
     """The case that a line says; UsageError with what is wrong, DecodeError for a word that is none."""
     given = _pairs(text)
     for needed in ("word", "at"):
         if needed not in given:
             raise UsageError(f"case {text!r}: expected word=... at=... and what is not zero")
-    words = {name: arch.parse_word(given.pop(name)) for name in ("word", "next", "then") if name in given}
+    words = {name: isa.parse_word(given.pop(name)) for name in ("word", "next", "then") if name in given}
     for insn in words.values():
-        check_whole(arch, insn)
+        check_whole(isa, insn)
     at, mem = _number(given.pop("at"), "at"), _memory(given.pop("mem", ""))
-    regs = dict(_register(name, value, arch) for name, value in given.items())
+    regs = dict(_register(name, value, isa) for name, value in given.items())
     return Case(words["word"], at, regs, mem, words.get("next", b""), words.get("then", b""))
 
 
@@ -101,8 +99,8 @@ def _memory(text: str) -> dict[int, bytes]:
     return runs
 
 
-def _register(name: str, text: str, arch: Arch[Any]) -> tuple[str, int]:
-    file, value = arch.registers, _number(text, name)
+def _register(name: str, text: str, isa: Isa) -> tuple[str, int]:
+    file, value = isa.registers, _number(text, name)
     name = file.canonical(name)
     bits = file.width(name)
     if name == "pc" or not -(1 << bits - 1) <= value <= mask(bits):

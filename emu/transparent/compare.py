@@ -35,7 +35,7 @@ class Comparison:
     """Compares results of one bench."""
 
     def __init__(self, bench: Bench) -> None:
-        file = bench.arch.registers
+        file = bench.isa.registers
         self._names = bench.names
         self._kinds = dict.fromkeys(file.gpr, "register") | dict.fromkeys(file.special, "special register")
         self._kinds |= {name: f"flag {name}" for name in file.flags} | dict.fromkeys(file.fp, "fp register")

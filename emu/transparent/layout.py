@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from emu.bits import mask
+from emu.arch import Arch
+from emu.bits import PAGE, mask
 from emu.elf.image import PF_W, PF_X, SHF_ALLOC, SHF_EXECINSTR, Image, Section, Segment, Symbol
-from emu.isa.arch import Arch
-from emu.machine.memory import PAGE
 
 PF_R = 4
 TEXT_OFFSET, TEXT_SIZE = 3 * PAGE, 0x20000  # in front of it a page of text, slots behind that, and a gap
@@ -54,18 +52,18 @@ class Layout:
         return code + (self.fence * WINDOW)[: WINDOW - len(code)]
 
 
-def make_layout(arch: Arch[Any], base: int, literals: bool) -> Layout:
+def make_layout(arch: Arch, base: int, literals: bool) -> Layout:
     """Sites at every alignment that instructions can have, one that straddles two pages, and one at the end."""
-    unit, text = min(arch.insn_sizes), base + TEXT_OFFSET
+    unit, text = min(arch.isa.sizes), base + TEXT_OFFSET
     start = text + FIRST_SITE
     sites = [start + number * SPACING + number % (16 // unit) * unit for number in range(SITES)]
     sites += [start + 4 * PAGE - unit, text + TEXT_SIZE - WINDOW]
-    return Layout(base, tuple(sites), arch.kprobe_break(bytes(16)), literals)
+    return Layout(base, tuple(sites), arch.isa.breakpoint(bytes(16)), literals)
 
 
-def make_image(arch: Arch[Any], layout: Layout) -> Image:
+def make_image(arch: Arch, layout: Layout) -> Image:
     """Text and buffer as an image. Each site is a symbol of its own, so that nothing before it counts."""
-    text = bytearray(b"".join(_words(layout, arch.registers.bits // 8)))
+    text = bytearray(b"".join(_words(layout, arch.isa.registers.bits // 8)))
     symbols = []
     for number, at in enumerate((layout.then_at, *layout.sites)):
         offset = at - layout.text
@@ -76,8 +74,8 @@ def make_image(arch: Arch[Any], layout: Layout) -> Image:
     functions = tuple(sorted(symbols, key=lambda symbol: symbol.address))
     return Image(
         name="bench",
-        machine=arch.elf_machine,
-        elf_class=arch.elf_class,
+        machine=arch.elf.machine,
+        elf_class=arch.elf.elf_class,
         entry=layout.base,
         segments=(
             Segment(layout.base, layout.fence * (PAGE // len(layout.fence)), PAGE, flags=PF_R | PF_X),

@@ -40,7 +40,7 @@ def _both(bench: Bench, prefix: str, plain: Seen, probed: Seen) -> list[tuple[st
         lines.append((f"{prefix}end", str(plain.end or "completes"), str(probed.end or "completes")))
     registers = zip(bench.names, plain.values, probed.values, strict=True)
     lines += [(prefix + name, f"{here:#x}", f"{there:#x}") for name, here, there in registers if here or there]
-    size = bench.arch.registers.bits // 8
+    size = bench.isa.registers.bits // 8
     for at in range(0, len(plain.memory), size):
         here, there = plain.memory[at : at + size], probed.memory[at : at + size]
         if here != there:

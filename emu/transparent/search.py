@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 from emu.errors import DecodeError, UsageError
-from emu.isa.arch import Arch
+from emu.isa.isa import Isa, text_of
 from emu.kernel import kallsyms
 from emu.kernel.kprobes import verdict_at
 from emu.machine.cpu import TrapKind
@@ -22,7 +21,6 @@ from emu.transparent.replay import Replay, side_by_side
 from emu.transparent.shrink import shrink
 from emu.transparent.states import States
 from emu.transparent.tally import Finding, Group, Quota, Tally
-from emu.verdict.opcode import text_of
 from emu.verdict.site import Decision
 
 STATES = 2  # of each encoding
@@ -157,9 +155,9 @@ class Search:
 
     def _touches_itself(self, case: Case) -> bool:
         """Whether it reads or writes the text that its own breakpoint is in."""
-        arch, end = self.bench.arch, case.at + len(case.insn)
-        operands = arch.memory_operands(case.insn, case.at)
-        places = (operand.address(lambda name: case.regs.get(name, 0), arch.registers.bits) for operand in operands)
+        isa, end = self.bench.isa, case.at + len(case.insn)
+        operands = isa.memory_operands(case.insn, case.at)
+        places = (operand.address(lambda name: case.regs.get(name, 0), isa.registers.bits) for operand in operands)
         return any(at < end and case.at < at + operand.size for at, operand in zip(places, operands, strict=True))
 
     def difference(self, case: Case) -> Difference | str | None:
@@ -196,7 +194,7 @@ class Search:
             tally.skip(label, UNSTABLE)
             return
         decision = self.decision(case)
-        size = len(case.insn) if len(self.bench.arch.insn_sizes) == 2 else 0
+        size = len(case.insn) if len(self.bench.isa.sizes) == 2 else 0
         group = Group(decision.rule, decision.action, size, decision.why, case, found, Counter({label: 1}))
         if group.key in tally.groups:
             tally.groups[group.key].add(group)
@@ -206,7 +204,7 @@ class Search:
     def finding(self, group: Group) -> Finding:
         """A group with its case shrunk."""
         smallest = self.shrunk(group.case, group.difference)
-        return finding_of(self.bench.arch, group, smallest, str(self.difference(smallest)))
+        return finding_of(self.bench.isa, group, smallest, str(self.difference(smallest)))
 
     def shrunk(self, case: Case, wanted: Difference) -> Case:
         """The smallest case found that has a difference of the same kind; `stopped` ends that early."""
@@ -217,23 +215,23 @@ class Search:
                 return False
             return (found.kind, found.relative) == (wanted.kind, wanted.relative)
 
-        return shrink(case, shows, self.bench.layout.sites[0], self.bench.arch.registers.status)
+        return shrink(case, shows, self.bench.layout.sites[0], self.bench.isa.registers.status)
 
     def decision(self, case: Case) -> Decision:
         bench = self.bench
         return verdict_at(bench.kernel, kallsyms.site(bench.kernel, case.at))
 
 
-def finding_of(arch: Arch[Any], group: Group, case: Case, difference: str) -> Finding:
+def finding_of(isa: Isa, group: Group, case: Case, difference: str) -> Finding:
     """A group as it is reported, with one of its cases and what that shows."""
-    text = text_of_bytes(arch, case.insn, case.at)
-    return Finding(group, format_case(case, arch), arch.word(case.insn), text, difference)
+    text = text_of_bytes(isa, case.insn, case.at)
+    return Finding(group, format_case(case, isa), isa.word(case.insn), text, difference)
 
 
-def text_of_bytes(arch: Arch[Any], insn: bytes, addr: int) -> str:
+def text_of_bytes(isa: Isa, insn: bytes, addr: int) -> str:
     """The instruction's text, or its bytes where there is none."""
     try:
-        return text_of(arch, insn, addr)
+        return text_of(isa, insn, addr)
     except DecodeError:
         return insn.hex()
 

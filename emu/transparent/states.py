@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from emu.arch import Arch
 from emu.bits import mask
-from emu.isa.arch import Arch
-from emu.kernel.state import Port
 from emu.transparent.bench import Bench
 from emu.transparent.layout import BUFFER_SIZE, TEXT_SIZE
 
@@ -18,10 +17,10 @@ IRQS_OFF = 0.25
 MEMORIES = 8  # different contents of the buffer
 
 
-def irq_bits(arch: Arch[Port], status: int) -> int:
+def irq_bits(arch: Arch, status: int) -> int:
     """The bits of a status word that turn interrupts on or off."""
     enabled = arch.port.irqs_enabled
-    flips = (1 << bit for bit in range(arch.registers.bits))
+    flips = (1 << bit for bit in range(arch.isa.registers.bits))
     return sum(flip for flip in flips if enabled(status ^ flip) != enabled(status))
 
 
@@ -29,8 +28,8 @@ class States:
     """Random states for one bench."""
 
     def __init__(self, bench: Bench) -> None:
-        file = bench.arch.registers
-        self._arch, self._layout, self._examples = bench.arch, bench.layout, bench.examples
+        file = bench.isa.registers
+        self._isa, self._layout, self._examples = bench.isa, bench.layout, bench.examples
         zero = None if file.zero is None else file.gpr[file.zero]
         self._names = [name for name in (*file.gpr, *bench.examples.randomised) if name != zero]
         self._irqs_off = bench.reset_status ^ irq_bits(bench.arch, bench.reset_status)
@@ -44,7 +43,7 @@ class States:
 
         `insn` has the delay slot's too. Addresses of accesses are steered into the buffer.
         """
-        file = self._arch.registers
+        file = self._isa.registers
         regs: dict[str, int] = {}
         if rng.random() < IRQS_OFF:
             regs[file.status] = self._irqs_off
@@ -82,15 +81,15 @@ class States:
 
     def _fp_value(self, rng: Random) -> int:
         value = rng.getrandbits(64)
-        wide = self._arch.registers.bits == 64
-        return (value | rng.getrandbits(64) << 64 if wide else value) & mask(self._arch.registers.fp_bits)
+        wide = self._isa.registers.bits == 64
+        return (value | rng.getrandbits(64) << 64 if wide else value) & mask(self._isa.registers.fp_bits)
 
     def _steer(self, insn: bytes, at: int, regs: dict[str, int], rng: Random) -> None:
         """Base registers, and the stack pointer, so that accesses meet the buffer's middle."""
-        file = self._arch.registers
+        file = self._isa.registers
         middle = self._layout.buffer + BUFFER_SIZE // 2
         regs[file.stack] = middle + 16 * rng.randrange(-32, 32)
-        for operand in self._arch.memory_operands(insn, at):
+        for operand in self._isa.memory_operands(insn, at):
             if operand.base is None or operand.base == operand.index:
                 continue
             aligned = operand.size if operand.size & operand.size - 1 == 0 and rng.random() < 0.9 else 1

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-from emu.isa.arch import Arch
+from emu.isa.isa import Isa
+from emu.verdict.probing import Probing
 from emu.verdict.site import Decision, Release, Site
 
 ADDRESS = 0x10000
@@ -39,19 +39,20 @@ class EncodingReport:
 
 
 def sweep_encodings(
-    arch: Arch[Any],
+    isa: Isa,
+    probing: Probing,
     releases: Sequence[Release | None],
     features: frozenset[str],
     progress: Callable[[int, int], None],
 ) -> EncodingReport:
-    """Ask about all of `arch.encodings`, under one release or two; an interrupt (^C) gives what is done."""
-    assert arch.encodings is not None
-    todo = list(arch.encodings())
+    """Ask about all of `probing.encodings`, under one release or two; an interrupt (^C) gives what is done."""
+    assert probing.encodings is not None
+    todo = list(probing.encodings())
     report = EncodingReport(len(todo))
     with suppress(KeyboardInterrupt):
         for insn in todo:
             site = Site(insn=insn, addr=ADDRESS, features=features)
-            report.add(arch.word(insn), [arch.decide(site, release) for release in releases])
+            report.add(isa.word(insn), [probing.decide(site, release) for release in releases])
             if report.encodings % EVERY == 0:
                 progress(report.encodings, report.listed)
     return report

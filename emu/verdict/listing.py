@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from emu.elf.extable import exception_table
 from emu.elf.image import Image, Section, Symbol
 from emu.errors import DecodeError, ImageError
-from emu.isa.arch import Arch
+from emu.isa.isa import Isa
 from emu.verdict.opcode import Opcode, opcode_at
+from emu.verdict.probing import Probing
 from emu.verdict.site import Release, Site, Verdict
 
 UNWALKED = ("alignment", "boundary")  # refusals for which the walk was not made, or came to another address
@@ -82,17 +82,17 @@ class Listing:
 
     def __init__(
         self,
-        arch: Arch[Any],
+        isa: Isa,
+        probing: Probing,
         image: Image,
         release: Release | None,
         features: frozenset[str] = frozenset(),
         *,
         relocatable: bool = False,
     ) -> None:
-        self.arch, self.image, self.relocatable = arch, image, relocatable
+        self.isa, self.probing, self.image, self.relocatable = isa, probing, image, relocatable
         self.summary = Summary()
         self._release, self._features = release, features
-        self._extable = exception_table(arch, image)
         sections = [section for section in image.executable_sections() if section.data]
         self.sections = sorted(sections, key=lambda section: section.address)
         self._starts = sorted({s.address for s in (*image.functions, *image.labels)})
@@ -153,17 +153,17 @@ class Listing:
                 continue
             at = 0
             while at < len(data):
-                size = self._size(data[at : at + max(self.arch.insn_sizes)])
+                size = self._size(data[at : at + max(self.isa.sizes)])
                 yield start + at, data[at : at + size]
                 at += size
 
     def _size(self, window: bytes) -> int:
         """Of the instruction, or of the smallest step on from what is none, or does not fit."""
         try:
-            size = self.arch.insn_size(window)
+            size = self.isa.insn_size(window)
         except DecodeError:
             size = len(window) + 1
-        return size if size <= len(window) else min(*self.arch.insn_sizes, len(window))
+        return size if size <= len(window) else min(*self.isa.sizes, len(window))
 
     def _pieces(self, section: Section, first: int, last: int) -> Iterator[tuple[int, int, bool]]:
         """The extent cut at symbols and at borders of code and data."""
@@ -185,12 +185,12 @@ class Listing:
             read=_reader(section.data, section.address - bias),
             symbol=start,
             reached=self._reached_from(section, start, address - bias),
-            in_extable=address in self._extable,
+            in_extable=address in self.image.extable,
             features=self._features,
         )
         offset = address - (symbol or section).address
         try:
-            found = opcode_at(self.arch, site, self._release)
+            found = opcode_at(self.isa, self.probing, site, self._release)
         except DecodeError:
             return None
         if start is not None and found.decision.rule not in UNWALKED:

@@ -8,13 +8,13 @@ from functools import cache
 import pytest
 
 import arches
+from emu.arch import Setup
 from emu.elf.image import load_image
 from emu.explore.search import explore
 from emu.kernel.bug import REFUSED, Answered, Case, Explored, Probed, before, every, find_bugs
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config
 from emu.kernel.variants import choose_variant
 from emu.lab.lab import FIRMWARE, Laboratory
 from emu.scenarios.registry import find_scenario
@@ -48,14 +48,14 @@ def searching(name, release, repairs):
 @cache
 def image_of(name):
     arch = arches.load(name)
-    return load_image(FIRMWARE / f"{name}.elf", arch.elf_machine, arch.elf_class)
+    return load_image(FIRMWARE / f"{name}.elf", arch.elf)
 
 
 def outcomes_of(name, scenario, release, repairs, cpus=2):
     """What happens in some interleaving."""
     kernel = kernel_of(name, release, repairs)
-    config = Config(arches.load(name), kernel, kernel.patching, cpus=cpus)
-    report = explore(Laboratory(scenario, config, image_of(name)))
+    setup = Setup(arches.load(name), kernel, kernel.patching, cpus=cpus)
+    report = explore(Laboratory(scenario, setup, image_of(name)))
     assert report.complete
     return {outcome for outcome in report.outcomes if report.frequency(outcome) != "never"}
 
@@ -80,7 +80,7 @@ def shown(name, found, release, repairs):
     match found:
         case Case():
             arch = arches.load(name)
-            difference = searching(name, release, repairs | found.besides).difference(parse_case(found.line, arch))
+            difference = searching(name, release, repairs | found.besides).difference(parse_case(found.line, arch.isa))
             return None if difference is None or str(difference).startswith("refused: ") else str(difference)
         case Explored():
             return outcomes_of(name, find_scenario(found.scenario).function, release, repairs)
@@ -88,7 +88,7 @@ def shown(name, found, release, repairs):
             return probed(name, found.label, release, repairs)
         case Answered():
             arch = arches.load(name)
-            return arch.decide(Site(arch.parse_word(found.word)), release, repairs).verdict.value
+            return arch.probing.decide(Site(arch.isa.parse_word(found.word)), release, repairs).verdict.value
 
 
 def with_it(found):

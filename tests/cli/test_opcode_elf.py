@@ -12,12 +12,12 @@ from itertools import islice
 import pytest
 
 import arches
+from emu.arch import Setup
 from emu.cli import main
 from emu.elf.image import load_image
 from emu.kernel import kallsyms
 from emu.kernel.boot import boot
 from emu.kernel.kprobes import verdict_at
-from emu.kernel.state import Config
 from emu.machine.machine import Machine
 from emu.verdict.listing import Listing
 
@@ -55,9 +55,9 @@ def test_the_firmware_has_the_verdicts_of_a_running_kernel(listed, arch):
     found = listed(arch, f"firmware/{arch}.elf")
     check_summary(found)
     one = arches.load(arch)
-    image = load_image(f"firmware/{arch}.elf", one.elf_machine, one.elf_class)
-    config = Config(one, one.port.variants["mainline"], one.port.variants["mainline"].patching, cpus=1)
-    kernel = boot(config, Machine(one, image, one.port.make_cpu, 1))
+    image = load_image(f"firmware/{arch}.elf", one.elf)
+    setup = Setup(one, one.port.variants["mainline"], one.port.variants["mainline"].patching, cpus=1)
+    kernel = boot(setup.config(), Machine(one.isa, image, setup.make_cpu, 1))
     for line in found["instructions"]:
         decision = verdict_at(kernel, kallsyms.site(kernel, line["address"]))
         around = image.symbol_at(line["address"])
@@ -91,7 +91,7 @@ def in_memory(parts):
 
 
 def compare(arch, found, expected):
-    parse = arches.load(arch).parse_word
+    parse = arches.load(arch).isa.parse_word
     ours = {(one["section"], one["address"]): parse(one["word"]) for one in found["instructions"]}
     missing = {key: word for key, word in expected.items() if ours.get(key) != word}
     assert not missing

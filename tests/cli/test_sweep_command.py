@@ -56,7 +56,10 @@ def test_arm64_counts_are_what_the_masks_leave_free(capsys):
 def test_riscv_halfwords_are_counted_as_the_facts_have_them(capsys, uncounted, version, step, simulate, reject):
     """Facts, RISC-V section 5: the 49152 compressed halfwords, newest RV64 and v6.1.0."""
     report = swept(capsys, "riscv", *(["--version", version] if version else []))
-    rules = {rule.name: rule.verdict.value for rule in arches.load("riscv").rules.in_force((6, 1) if version else None)}
+    rules = {
+        rule.name: rule.verdict.value
+        for rule in arches.load("riscv").probing.rules.in_force((6, 1) if version else None)
+    }
     totals = {"step": 0, "simulate": 0, "reject": 0}
     for name, count in report["halfwords"].items():
         totals[rules[name]] += count

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from emu.elf.image import LARGEST, Image, Symbol, load_image, parse_image, place
-from emu.errors import ImageError, MemoryAccessError
-from emu.machine.memory import PAGE, Memory
+from emu.elf.elf_side import ElfSide
+from emu.elf.image import LARGEST, Image, Symbol, load_image, parse_image
+from emu.errors import ImageError
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 EHDR, PHDR, SHDR, SYM = "<16sHHIQQQIHHHHHH", "<IIQQQQQQ", "<IIQQQQIIQQ", "<IBBHQQ"  # ELF64, System V ABI chapter 4
+ARM64, MIPS = ElfSide("EM_AARCH64", 64), ElfSide("EM_MIPS", 32, relative_extable=False)
 R, W, X = 4, 2, 1
 FUNC, OBJECT, NOTYPE = 2, 1, 0
 
@@ -67,7 +68,7 @@ class Elf:
 
 
 def parse(elf: Elf) -> Image:
-    return parse_image(elf.bytes(), "made.elf", "EM_AARCH64", 64)
+    return parse_image(elf.bytes(), "made.elf", ARM64)
 
 
 def test_what_a_good_one_holds():
@@ -128,11 +129,11 @@ def test_numbers_that_do_not_fit_the_header_are_in_the_first_section():
     (shoff,) = struct.unpack_from("<Q", data, 40)
     struct.pack_into("<HH", data, 60, 0, 0xFFFF)  # e_shnum, e_shstrndx
     struct.pack_into("<QI", data, shoff + 32, 5, 4)  # sh_size, sh_link
-    assert list(parse_image(bytes(data), "many.elf", "EM_AARCH64", 64).sections) == [".text"]
+    assert list(parse_image(bytes(data), "many.elf", ARM64).sections) == [".text"]
 
 
 def test_sections_that_are_not_text():
-    image = load_image(FIRMWARE / "arm64.elf")
+    image = load_image(FIRMWARE / "arm64.elf", ARM64)
     bss = image.sections[".bss"]
     assert (bss.size, bss.data, bss.executable) == (4096, b"", False)
     assert image.symbol("bug_table_start").kind == "label"
@@ -205,31 +206,31 @@ BAD = {
 def test_bad_input_is_one_line(case):
     data, message = BAD[case]
     with pytest.raises(ImageError, match=rf"^bad\.elf: {message}") as caught:
-        parse_image(data, "bad.elf", "EM_AARCH64", 64)
+        parse_image(data, "bad.elf", ARM64)
     assert "\n" not in str(caught.value)
 
 
 def test_wrong_class_and_byte_order():
     mips = (FIRMWARE / "mips.elf").read_bytes()
-    assert parse_image(mips, "mips.elf", "EM_MIPS", 32).symbol("results").size == 16
+    assert parse_image(mips, "mips.elf", MIPS).symbol("results").size == 16
     with pytest.raises(ImageError, match="for EM_MIPS, 32-bit, little endian; expected EM_MIPS, 64-bit, little"):
-        parse_image(mips, "mips.elf", "EM_MIPS", 64)
+        parse_image(mips, "mips.elf", replace(MIPS, elf_class=64))
     big = b"\x7fELF\1\2\1" + bytes(9) + struct.pack(">HHIIIIIHHHHHH", 2, 8, 1, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0)
     with pytest.raises(ImageError, match="for EM_MIPS, 32-bit, big endian; expected EM_MIPS, 32-bit, little"):
-        parse_image(big, "big.elf", "EM_MIPS", 32)
+        parse_image(big, "big.elf", MIPS)
 
 
 def test_a_file_that_is_not_there_or_a_folder(tmp_path):
     for path, reason in ((tmp_path / "none.elf", "No such file"), (tmp_path, "expected a regular file")):
         with pytest.raises(ImageError, match=f"cannot be read: {reason}"):
-            load_image(path)
+            load_image(path, ARM64)
 
 
 def test_truncated_anywhere_is_said_so():
     data = (FIRMWARE / "arm64.elf").read_bytes()  # its section table is at the end, so nothing can be missing
     for size in [*range(0, 200), *range(200, len(data), 97), len(data) - 1]:
         with pytest.raises(ImageError, match=r"truncated|not an ELF"):
-            parse_image(data[:size], "cut.elf", "EM_AARCH64", 64)
+            parse_image(data[:size], "cut.elf", ARM64)
 
 
 def test_random_damage_gives_an_image_or_an_image_error():
@@ -241,43 +242,7 @@ def test_random_damage_gives_an_image_or_an_image_error():
         for _ in range(random_.randint(1, 4)):
             data[random_.randrange(4, len(data))] = random_.choice((0, 1, 0x7F, 0x80, 0xFF, random_.randrange(256)))
         try:
-            parse_image(bytes(data), "noise.elf", "EM_AARCH64", 64)
+            parse_image(bytes(data), "noise.elf", ARM64)
         except ImageError:
             refused += 1
     assert 300 < refused < 1000
-
-
-def test_place_rounds_to_pages_and_fills_with_zeros():
-    memory = Memory()
-    image = parse(Elf(segments=[(0x10010, b"text", 4, R | X), (0x20FFC, b"da", 8, R | W)], text=(0x10010, 4)))
-    regions = place(image, memory)
-    assert [(r.base, r.size, r.executable) for r in regions] == [(0x10000, PAGE, True), (0x20000, 2 * PAGE, False)]
-    assert memory.read(0x10010, 5) == b"text\0"
-    assert memory.read(0x20FFC, 8) == b"da" + bytes(6)
-
-
-def test_place_joins_segments_that_share_a_page():
-    segments = [
-        (0x10000, b"r", 0x1801, R),
-        (0x12FF0, b"x", 0x20, R | X),
-        (0x11802, b"w", 1, R | W),
-        (0x20000, b"d", 1, R | W),
-    ]
-    memory = Memory()
-    regions = place(parse(Elf(segments=segments)), memory)
-    assert [(r.base, r.size, r.executable) for r in regions] == [
-        (0x10000, 2 * PAGE, False),
-        (0x12000, 2 * PAGE, True),
-        (0x20000, PAGE, False),
-    ]
-    touching = [(0x10000, b"x", PAGE, R | X), (0x11000, b"w", 1, R | W)]
-    assert [r.base for r in place(parse(Elf(segments=touching)), Memory())] == [0x10000, 0x11000]
-    joined = place(parse(Elf(segments=[(0x10000, b"r", 0x10, R), (0x10010, b"x", 4, R | X)])), Memory())
-    assert [(r.base, r.size, r.executable) for r in joined] == [(0x10000, PAGE, True)]
-
-
-def test_place_where_something_is_already():
-    memory = Memory()
-    memory.add("slots", 0x10000, PAGE)
-    with pytest.raises(MemoryAccessError, match="overlaps slots"):
-        place(parse(Elf()), memory)

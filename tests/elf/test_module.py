@@ -28,9 +28,9 @@ PROCESSOR_SPECIFIC = (".reginfo", ".MIPS.abiflags")  # linkers write these anew
 
 
 def linked(arch, path):
-    module = load_module(ElfFile.load(path), arch)
+    module = load_module(ElfFile.load(path), arch.elf)
     module.end += GOT_HEADER.get(arch.name, 0)
-    relocate(module, arch)
+    relocate(module, arch.elf)
     return module
 
 
@@ -134,7 +134,7 @@ def test_csky_as_binutils_links_it(tmp_path):
 
 def test_sections_go_by_what_may_be_done_with_them(compiled):
     """Text first, on pages of its own, then what is read, then what is written; symbols follow their sections."""
-    image, module = open_image(ElfFile.load(compiled("x86", 2, "o")), arches.load("x86"))
+    image, module = open_image(ElfFile.load(compiled("x86", 2, "o")), arches.load("x86").elf)
     text, rodata, bss = (image.sections[name] for name in (".text", ".rodata", ".bss"))
     assert text.address == BASE
     assert text.address + text.size <= rodata.address // 0x1000 * 0x1000
@@ -147,27 +147,29 @@ def test_sections_go_by_what_may_be_done_with_them(compiled):
 
 
 def test_an_executable_is_no_module(compiled):
-    image, module = open_image(ElfFile.load(compiled("x86", 2, "elf")), arches.load("x86"))
+    image, module = open_image(ElfFile.load(compiled("x86", 2, "elf")), arches.load("x86").elf)
     assert module is None and "crc32" in image.symbols
 
 
 def test_another_machine(compiled):
     with pytest.raises(ImageError, match="for EM_X86_64, 64-bit, little endian; expected EM_AARCH64"):
-        open_image(ElfFile.load(compiled("x86", 2, "o")), arches.load("arm64"))
+        open_image(ElfFile.load(compiled("x86", 2, "o")), arches.load("arm64").elf)
 
 
 def test_a_type_that_is_not_known_is_named(compiled):
     """The relocations of one machine under the table of another."""
-    arch, x86 = arches.load("loongarch"), arches.load("x86")
-    module = load_module(ElfFile.load(compiled("loongarch", 2, "o")), arch)
-    with pytest.raises(ImageError, match=r"relocation of type \d+ at 0x1[0-9a-f]+: expected one of 0, 1, 2, .* on x86"):
+    loongarch, x86 = arches.load("loongarch").elf, arches.load("x86").elf
+    module = load_module(ElfFile.load(compiled("loongarch", 2, "o")), loongarch)
+    with pytest.raises(
+        ImageError, match=r"relocation of type \d+ at 0x1[0-9a-f]+: expected one of 0, 1, 2, .* on EM_X86_64"
+    ):
         relocate(module, x86)
 
 
 @pytest.mark.parametrize(("arch", "name"), [("x86", "outside"), ("arm64", "outside"), ("mips", "outside")])
 def test_what_is_out_of_reach(compiled, arch, name):
     """A call has to reach its target."""
-    one = arches.load(arch)
+    one = arches.load(arch).elf
     module = load_module(ElfFile.load(compiled(arch, 2, "o")), one)
     module.externals[name] = 0x7000_0000_0000 if one.elf_class == 64 else 0x9000_0000
     if arch == "mips":
@@ -186,9 +188,9 @@ def test_damaged_files_give_an_image_or_one_error(compiled, arch):
         for _ in range(rng.choice((1, 1, 4))):
             damaged[rng.randrange(len(data))] = rng.randrange(256)
         try:
-            module = load_module(ElfFile(bytes(damaged), "bad.o"), one)
-            relocate(module, one)
-            list(Listing(one, image_of_module(module), None, relocatable=True).lines())
+            module = load_module(ElfFile(bytes(damaged), "bad.o"), one.elf)
+            relocate(module, one.elf)
+            list(Listing(one.isa, one.probing, image_of_module(module, one.elf), None, relocatable=True).lines())
         except TraplineError as error:
             assert str(error).startswith("bad.o: ") and "\n" not in str(error)
             errors += 1
@@ -198,11 +200,11 @@ def test_damaged_files_give_an_image_or_one_error(compiled, arch):
 @pytest.mark.parametrize("arch", LLD_ARCHES)
 def test_a_symbol_without_section_and_name(compiled, arch):
     """Nobody can define it: an error that names it, wherever it is used."""
-    module = load_module(ElfFile.load(compiled(arch, 2, "o")), arches.load(arch))
+    module = load_module(ElfFile.load(compiled(arch, 2, "o")), arches.load(arch).elf)
     number = next(n for n, symbol in enumerate(module.symbols) if symbol.name == "outside")
     module.symbols[number] = replace(module.symbols[number], name="")
     with pytest.raises(ImageError, match=rf"symbol {number}, '', is in section SHN_UNDEF; expected a section"):
-        relocate(module, arches.load(arch))
+        relocate(module, arches.load(arch).elf)
 
 
 def with_section(data, name, **changes):
@@ -223,20 +225,20 @@ def test_a_size_that_no_image_has(compiled, arch):
     with pytest.raises(
         ImageError, match=r"^bad\.o: asks for 0xf000[0-9a-f]+ bytes of memory, expected at most 0x10000000$"
     ):
-        load_module(ElfFile(huge, "bad.o"), arches.load(arch))
+        load_module(ElfFile(huge, "bad.o"), arches.load(arch).elf)
 
 
 @pytest.mark.parametrize("arch", LLD_ARCHES)
 def test_writable_text_is_text(compiled, arch):
     data = with_section(compiled(arch, 2, "o").read_bytes(), ".text", sh_flags=SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR)
-    image, _ = open_image(ElfFile(data, "a.o"), arches.load(arch))
+    image, _ = open_image(ElfFile(data, "a.o"), arches.load(arch).elf)
     text = image.sections[".text"]
     assert text.address == BASE and image.symbol("crc32").address in range(text.address, text.address + text.size)
 
 
 @pytest.mark.parametrize("arch", LLD_ARCHES)
 def test_truncated_files(compiled, arch):
-    data, one = compiled(arch, 2, "o").read_bytes(), arches.load(arch)
+    data, one = compiled(arch, 2, "o").read_bytes(), arches.load(arch).elf
     for size in range(0, len(data), 499):
         with pytest.raises(ImageError, match=r"^bad\.o: "):
             load_module(ElfFile(data[:size], "bad.o"), one)

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from emu.bits import mask
-from emu.elf.image import Image, load_image, place
+from emu.bits import PAGE, mask
+from emu.elf.elf_side import ElfSide
+from emu.elf.image import Image, load_image
 from emu.machine.cpu import Halt, Trap, TrapKind
-from emu.machine.memory import PAGE, Memory
+from emu.machine.loading import place
+from emu.machine.memory import Memory
 from tools import csky_binutils
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,7 +298,7 @@ def image_of(arch: str) -> Image:
     path = FIRMWARE / f"{arch}.elf"
     if not path.exists():
         pytest.skip(f"{path.name} is not built yet")
-    return load_image(path, GUESTS[arch].machine, GUESTS[arch].elf_class)
+    return load_image(path, ElfSide(GUESTS[arch].machine, GUESTS[arch].elf_class))
 
 
 @pytest.fixture(params=GUESTS)

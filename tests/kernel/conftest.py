@@ -8,12 +8,12 @@ from functools import cache
 import pytest
 
 import arches
+from emu.arch import Setup
 from emu.elf.image import load_image
 from emu.explore.depth_first import DepthFirst
 from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.search import Report
 from emu.kernel.boot import boot as boot_kernel
-from emu.kernel.state import Config
 from emu.lab.lab import FIRMWARE, Lab, Laboratory
 from emu.machine.machine import Machine
 
@@ -21,19 +21,19 @@ from emu.machine.machine import Machine
 @cache
 def image_of(name):
     arch = arches.load(name)
-    return load_image(FIRMWARE / f"{arch.name}.elf", arch.elf_machine, arch.elf_class)
+    return load_image(FIRMWARE / f"{arch.name}.elf", arch.elf)
 
 
 @cache
 def machine_of(name, cpus):
     arch = arches.load(name)
-    return Machine(arch, image_of(name), arch.port.make_cpu, cpus)
+    return Machine(arch.isa, image_of(name), arch.make_cpu(), cpus)
 
 
-def config_of(name, variant, patching, preempt, cpus):
+def setup_of(name, variant, patching, preempt, cpus):
     arch = arches.load(name)
     chosen = arch.port.variants[variant]
-    return Config(arch, chosen, patching or chosen.patching, preempt, cpus)
+    return Setup(arch, chosen, patching or chosen.patching, preempt, cpus)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def make_lab():
     def make(arch, variant="mainline", *, patching=None, preempt="none", cpus=2):
         machine = machine_of(arch, cpus)
         machine.reset()
-        return Lab(boot_kernel(config_of(arch, variant, patching, preempt, cpus), machine))
+        return Lab(boot_kernel(setup_of(arch, variant, patching, preempt, cpus).config(), machine))
 
     return make
 
@@ -78,8 +78,8 @@ def laboratory():
     """Worlds of a scenario that the test has written."""
 
     def make(scenario, arch, variant="mainline", *, patching=None, preempt="none", cpus=2):
-        config = config_of(arch, variant, patching, preempt, cpus)
-        return Laboratory(scenario, config, image_of(config.arch.name))
+        setup = setup_of(arch, variant, patching, preempt, cpus)
+        return Laboratory(scenario, setup, image_of(setup.arch.name))
 
     return make
 

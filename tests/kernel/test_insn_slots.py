@@ -167,7 +167,7 @@ def test_interrupts_are_masked_in_the_step_and_come_back_after_it(laboratory, ar
 
     world = laboratory(scenario, arch, cpus=1)()
     cpu, kernel = world.lab.cpus[0], world.lab.kernel
-    name, (mask, value) = kernel.arch.registers.status, MASKS[arch]
+    name, (mask, value) = kernel.isa.registers.status, MASKS[arch]
     before = cpu.core.get(name)
     assert before & mask != value and cpu.irqs_enabled  # else there is nothing to see
     in_slot = []
@@ -195,7 +195,7 @@ def test_an_interrupt_that_comes_in_the_step_is_taken_after_it(laboratory, arch)
         return {"cpu0": run_guest(lab.cpus[0])}
 
     async def handler(cpu):
-        executed = cpu.core.get(cpu.kernel.arch.registers.arguments[0]) >= 3  # which the copy adds to 0
+        executed = cpu.core.get(cpu.kernel.isa.registers.arguments[0]) >= 3  # which the copy adds to 0
         taken.append("interrupt" if executed else "interrupt before the copy")
 
     world = laboratory(scenario, arch, cpus=1)()

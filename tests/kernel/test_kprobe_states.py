@@ -197,8 +197,8 @@ def test_what_the_handlers_see_of_pc_and_of_the_instruction(hit, arch):
 
     def probes(lab):
         kernel, addr = lab.kernel, lab.symbol("probe_me")
-        argument = kernel.arch.registers.arguments[0]
-        size = kernel.arch.insn_size(kallsyms.site(kernel, addr).insn)
+        argument = kernel.isa.registers.arguments[0]
+        size = kernel.isa.insn_size(kallsyms.site(kernel, addr).insn)
 
         def pre(p, regs):
             seen.append((regs.pc - addr, regs.get(argument)))
@@ -246,7 +246,7 @@ def test_a_pre_handler_that_changes_pc_and_returns_true_skips_the_instruction(ma
 
     def scenario(lab):
         addr = lab.symbol("probe_me")
-        size = lab.kernel.arch.insn_size(kallsyms.site(lab.kernel, addr).insn)
+        size = lab.kernel.isa.insn_size(kallsyms.site(lab.kernel, addr).insn)
 
         def skip(p, regs):
             regs.pc = addr + size
@@ -297,7 +297,7 @@ def test_the_first_that_returns_true_ends_it(make_lab, run_alone, arch):
 
     def scenario(lab):
         addr = lab.symbol("probe_me")
-        size = lab.kernel.arch.insn_size(kallsyms.site(lab.kernel, addr).insn)
+        size = lab.kernel.isa.insn_size(kallsyms.site(lab.kernel, addr).insn)
 
         def skip(p, regs):
             recorder.calls.append("skip")

@@ -123,7 +123,7 @@ def test_a_third_level_on_mips_overwrites_the_one_place_to_save(make_lab, boot):
     """Facts 3.1 A: no depth limit, one prev_kprobe; after two returns the first probe is forgotten."""
     lab = make_lab("mips")
     cpu = lab.cpus[0]
-    regs = PtRegs(cpu.core, lab.kernel.machine.memory, lab.kernel.arch.registers.status)
+    regs = PtRegs(cpu.core, lab.kernel.machine.memory, lab.kernel.isa.registers.status)
     first, second, third = (Kprobe(symbol_name=name) for name in ("probe_me", "nested_target", "leaf_add"))
     for probe in (first, second, third):
         boot(register_kprobe(lab.kernel, probe))

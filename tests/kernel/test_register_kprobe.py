@@ -213,7 +213,7 @@ def test_exclusives_are_refused_for_what_they_are_and_the_table_for_the_address(
     kernel = make_lab("arm64").kernel
     rules = {"probe_atomic_mid": "exclusive_region", "probe_extable_site": "exception_table"}
     for site, rule in rules.items():
-        decision = kernel.arch.decide(kallsyms.site(kernel, kernel.machine.symbol(site)), None)
+        decision = kernel.config.probing.decide(kallsyms.site(kernel, kernel.machine.symbol(site)), None)
         assert (decision.verdict, decision.rule) == (Verdict.REJECT, rule)
 
 
@@ -267,9 +267,9 @@ def test_no_slot_left(make_lab, errno_of, boot, arch):
 def test_slots_do_not_overlap_and_stay_in_their_page(make_lab, arch):
     """The page's last words are where called guest functions return to."""
     kernel = make_lab(arch).kernel
-    machine, stride = kernel.machine, kernel.arch.port.slot_size
+    machine, stride = kernel.machine, kernel.port.slot_size
     site = kallsyms.site(kernel, machine.symbol("probe_me"))
-    opcode = site.insn[: kernel.arch.insn_size(site.insn)]
+    opcode = site.insn[: kernel.isa.insn_size(site.insn)]
     taken = []
     while True:
         probe = Kprobe(machine.symbol("probe_me"))

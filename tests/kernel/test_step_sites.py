@@ -123,7 +123,7 @@ MENDED = Rows(
 def sites(arch):
     """Every label and function of the firmware, with the function to call."""
     about = arches.load(arch)
-    image = load_image(FIRMWARE / f"{arch}.elf", about.elf_machine, about.elf_class)
+    image = load_image(FIRMWARE / f"{arch}.elf", about.elf)
     found = {}
     for symbol in image.symbols.values():
         at = image.symbol_at(symbol.address)

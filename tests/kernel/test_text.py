@@ -91,7 +91,7 @@ def test_what_is_stored_is_in_memory_and_in_every_cpus_view_at_once(make_lab, ar
     lab = make_lab(arch, cpus=2)
     kernel, addr = lab.kernel, lab.symbol("probe_me")
     kernel.booting = False
-    new = kernel.arch.kprobe_break(kallsyms.site(kernel, addr).insn)
+    new = kernel.isa.breakpoint(kallsyms.site(kernel, addr).insn)
     text.store(kernel, addr, new, live=True)
     assert text.read(kernel, addr, len(new)) == new
     assert [cpu.core.fetched(addr, len(new)) for cpu in lab.cpus] == [new] * 2

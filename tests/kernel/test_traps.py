@@ -206,7 +206,7 @@ def test_hits_in_the_same_registers_are_none_if_memory_differs(run_alone, arch):
     """The handler lets go when it has counted down a word of shared memory, far beyond the chances it is given."""
 
     def scenario(lab):
-        counter, size = lab.kernel.machine.symbol("shared_counter"), lab.kernel.arch.elf_class // 8
+        counter, size = lab.kernel.machine.symbol("shared_counter"), lab.kernel.isa.registers.bits // 8
         lab.kernel.machine.memory.store(counter, 30, size)
 
         def exhausted(regs):
@@ -227,7 +227,7 @@ def test_a_cpu_that_waits_in_a_trap_for_what_another_will_store_is_not_stuck(sea
     """The handler skips until CPU 1 has stored to shared memory: in every interleaving it does."""
 
     def scenario(lab):
-        machine, size = lab.kernel.machine, lab.kernel.arch.elf_class // 8
+        machine, size = lab.kernel.machine, lab.kernel.isa.registers.bits // 8
         counter = machine.symbol("shared_counter")
         skipping(arch, lambda regs: regs.load(counter, size) == 1, lab, [])
         lab.has_reference = False

@@ -3,13 +3,13 @@
 import pytest
 
 import arches
+from emu.arch import Setup
 from emu.errors import HandlerError, UsageError
 from emu.explore.ops import load
 from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config
 from emu.lab.lab import Laboratory, NotApplicable
 
 ARCHS = arches.names()
@@ -18,7 +18,7 @@ ARCHS = arches.names()
 def laboratory(scenario, name="arm64", cpus=2, variant="mainline"):
     arch = arches.load(name)
     chosen = arch.port.variants[variant]
-    return Laboratory(scenario, Config(arch, chosen, chosen.patching, cpus=cpus))
+    return Laboratory(scenario, Setup(arch, chosen, chosen.patching, cpus=cpus))
 
 
 def outcomes(scenario, name="arm64", cpus=2):
@@ -63,7 +63,7 @@ def test_results_are_compared_with_those_without_probes(arch):
 
     def scenario(change):
         def make(lab):
-            argument = lab.kernel.arch.registers.arguments[0]
+            argument = lab.kernel.isa.registers.arguments[0]
 
             def pre(p, regs):
                 regs.set(argument, regs.get(argument) + change)

@@ -6,7 +6,7 @@ import pytest
 
 from arches.loongarch.isa import SPEC, TABLE, assemble, make_cpu
 from emu.errors import MemoryAccessError, TableError, UsageError
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.isa.table import Table
 from emu.machine.cpu import Cpu, Fault, Halt, Limit, Trap, TrapKind
 from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of

@@ -147,7 +147,7 @@ def test_a_probe_put_back_between_lookup_and_comparison_is_not_claimed(arch):
     patching.start()
     addr = kernel.machine.symbol("probe_me")
     (probe,) = kernel.kprobe_table.values()
-    breakpoint_insn = kernel.arch.kprobe_break(probe.opcode)
+    breakpoint_insn = kernel.isa.breakpoint(probe.opcode)
     go(hitting, until=lambda: repr(hitting.op) == "load kprobe_table[probe_me]")
     go(patching, until=lambda: addr not in kernel.kprobe_table, meanwhile=hitting)
     hitting.step()

@@ -288,7 +288,7 @@ DEFECTS = {
 
 def case_of(defect):
     text = defect.case.replace("at=A", f"at={A[defect.arch]:#x}")
-    return parse_case(text, arches.load(defect.arch))
+    return parse_case(text, arches.load(defect.arch).isa)
 
 
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
@@ -369,7 +369,7 @@ UNKNOWN_WORDS = {
 def test_what_the_engine_does_not_know_is_not_compared(searches, arch):
     """An instruction that is illegal in both places has not been executed, so that nothing is known of its row."""
     searching, (word, row) = searches(arch), UNKNOWN_WORDS[arch]
-    case = parse_case(f"word={word} at={A[arch]:#x}", searching.bench.arch)
+    case = parse_case(f"word={word} at={A[arch]:#x}", searching.bench.isa)
     assert searching.difference(case) in (UNKNOWN, "refused: -EILSEQ")
     tally = run(searching, [row], encodings=20)
     assert not tally.covered(row) and tally.why_not(row) == UNKNOWN
@@ -384,7 +384,7 @@ NOT_MODELLED = {
 @pytest.mark.parametrize("arch", NOT_MODELLED)
 def test_writes_to_control_registers_that_are_not_modelled_are_not_compared(searches, arch):
     bench, (text, why) = searches(arch).bench, NOT_MODELLED[arch]
-    insn = bench.arch.assemble(text, A[arch])
+    insn = bench.isa.assemble(text, A[arch])
     assert [f"{limit.name}: {limit.why}" for limit in bench.examples.limits if limit.applies(insn)] == [why]
 
 
@@ -432,7 +432,7 @@ def test_ten_thousand_encodings_of_the_newest_kernel(searches, arch):
     tally = run(searching, encodings=10_000)
     assert tally.compared.total() >= 10_000
     for group in merged(tally.groups.values()):
-        shown = searching.difference(parse_case(searching.finding(group).case, searching.bench.arch))
+        shown = searching.difference(parse_case(searching.finding(group).case, searching.bench.isa))
         assert shown.kind == group.difference.kind
 
 
@@ -483,7 +483,7 @@ def test_planted_defect_is_found_and_shrunk(routine, wrong, row, registers, most
     searching = with_routine("riscv", routine, wrong)
     [group] = merged(run(searching, [row], encodings=150).groups.values())
     finding = searching.finding(group)
-    case = parse_case(finding.case, searching.bench.arch)
+    case = parse_case(finding.case, searching.bench.isa)
     assert len(case.regs) <= most
     assert case.mem == {} and case.then == b""
     assert str(searching.difference(case)) == finding.difference
@@ -505,7 +505,7 @@ def test_planted_defect_in_memory_is_shrunk_to_its_word():
 
     searching = with_routine("riscv", "simulate_auipc", wrong)
     [group] = merged(run(searching, ["insns.decode:auipc"], encodings=60).groups.values())
-    case = parse_case(searching.finding(group).case, searching.bench.arch)
+    case = parse_case(searching.finding(group).case, searching.bench.isa)
     assert case.regs == {}
     assert [(0x80300400 - addr) // 8 for addr, data in case.mem.items()] == [0]
     assert searching.difference(case).kind == "memory"
@@ -518,8 +518,8 @@ def test_every_reported_line_can_be_pasted_back(searches, arch):
     assert groups or arch == "arm64"
     for group in groups:
         finding = searching.finding(group)
-        case = parse_case(finding.case, searching.bench.arch)
-        assert format_case(case, searching.bench.arch) == finding.case
+        case = parse_case(finding.case, searching.bench.isa)
+        assert format_case(case, searching.bench.isa) == finding.case
         assert str(searching.difference(case)) == finding.difference
         assert searching.replay(case).conclusion == finding.difference
 
@@ -530,7 +530,7 @@ def test_random_cases_survive_the_text(searches):
     regs = {f"x{n}": rng.getrandbits(64) for n in range(0, 30, 3)} | {"v3": 1 << 127, "z": 1, "daif": 0x80}
     mem = {bench.layout.buffer + 0x10: bytes.fromhex("000000ff00000000000000000000000001")}
     case = Case(bytes(4), A["arm64"], regs, mem, then=bytes.fromhex("29050091"))
-    again = parse_case(format_case(case, bench.arch), bench.arch)
+    again = parse_case(format_case(case, bench.isa), bench.isa)
     assert again.regs == regs
     assert again.mem == {bench.layout.buffer + 0x13: b"\xff", bench.layout.buffer + 0x20: b"\1"}
     assert (again.insn, again.at, again.then) == (case.insn, case.at, case.then)
@@ -562,7 +562,7 @@ BAD_CASES = {
 def test_bad_case(line, part):
     searching = Search(Bench(arches.load("riscv"), chosen("riscv", ""), arches.examples(arches.load("riscv"))))
     with pytest.raises(Exception) as raised:
-        searching.replay(parse_case(line, searching.bench.arch))
+        searching.replay(parse_case(line, searching.bench.isa))
     assert type(raised.value).__module__ == "emu.errors"
     assert part in str(raised.value)
 
@@ -572,11 +572,11 @@ def test_half_an_instruction_is_no_case(word):
     """What follows in memory is not the user's."""
     for line in (f"word={word} at=0xffffffff81013000", f"word=90 at=0xffffffff81013000 then={word}"):
         with pytest.raises(DecodeError, match=f"word {word}: cut off"):
-            parse_case(line, arches.load("x86"))
+            parse_case(line, arches.load("x86").isa)
 
 
 def test_states_that_the_engine_does_not_survive_are_refused(searches):
-    case = parse_case("word=0x03e00008 at=0x80213000 next=0x00000000 r31=0x80208001", arches.load("mips"))
+    case = parse_case("word=0x03e00008 at=0x80213000 next=0x00000000 r31=0x80208001", arches.load("mips").isa)
     with pytest.raises(UsageError, match="MIPS16"):
         searches("mips").replay(case)
     assert "MIPS16" in searches("mips").difference(case)
@@ -587,14 +587,14 @@ def test_states_that_the_engine_does_not_survive_are_refused(searches):
 
 def test_reading_its_own_breakpoint_is_no_difference(searches):
     """`ldr x0, .` reads the word that the probe has replaced."""
-    case = parse_case("word=0x58000000 at=0x80213000", arches.load("arm64"))
+    case = parse_case("word=0x58000000 at=0x80213000", arches.load("arm64").isa)
     assert searches("arm64").difference(case) == OWN_TEXT
 
 
 def test_going_to_its_own_slot_is_no_difference(searches):
     """`b 0x8020100c`, where the break behind the copy of its delay slot is."""
     searching = searches("mips", "fixed")
-    case = parse_case("word=0x1000b802 at=0x80213000 next=0x25080001", arches.load("mips"))
+    case = parse_case("word=0x1000b802 at=0x80213000 next=0x25080001", arches.load("mips").isa)
     searching.bench.open(case)
     assert searching.bench.probe.ainsn.slot == 0x80201008
     searching.bench.close()
@@ -612,7 +612,7 @@ def test_a_fault_in_the_slot_is_not_compared(searches):
         "x86": "word=8b06 at=0xffffffff81013000 rsi=0x1000",
     }.items():
         searching = searches(arch)
-        case = parse_case(line, searching.bench.arch)
+        case = parse_case(line, searching.bench.isa)
         searching.bench.open(case)
         plain, probed = searching.bench.in_place(case), searching.bench.under_probe(case)
         searching.bench.close()
@@ -675,7 +675,7 @@ def test_what_the_kernel_counts_is_compared(searches, kind, wrong):
 def test_another_end_is_a_difference(searches, other):
     """A load that faults in place, and somewhere else, or otherwise, under the probe."""
     searching = searches("riscv", "fixed")
-    bench, case = searching.bench, parse_case("word=0x0005b503 at=0x80213000 x11=0x1000", arches.load("riscv"))
+    bench, case = searching.bench, parse_case("word=0x0005b503 at=0x80213000 x11=0x1000", arches.load("riscv").isa)
     bench.open(case)
     plain, probed = bench.in_place(case), bench.under_probe(case)
     moved = replace(probed, first=replace(probed.first, end=replace(probed.first.end, **other)))

@@ -108,7 +108,7 @@ def test_an_engine_that_always_dies_is_given_up(pool):
 
 
 def test_a_replay_that_kills_the_engine_is_one_line(pool):
-    case = parse_case(f"{CASE} r4=0xc000000000000000", arches.load("loongarch"))
+    case = parse_case(f"{CASE} r4=0xc000000000000000", arches.load("loongarch").isa)
     with pytest.raises(GuestError, match="the engine does not survive it: SIGKILL"):
         pool(dies_of_large_a0).replay(case)
     assert pool(same).replay(case).differs
@@ -116,7 +116,7 @@ def test_a_replay_that_kills_the_engine_is_one_line(pool):
 
 def test_errors_of_a_process_are_raised_here(pool):
     with pytest.raises(UsageError, match="lets be probed"):
-        pool(same).replay(parse_case(f"{CASE} then=0x22000000", arches.load("loongarch")))
+        pool(same).replay(parse_case(f"{CASE} then=0x22000000", arches.load("loongarch").isa))
 
 
 def is_mistaken(search):

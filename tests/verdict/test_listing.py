@@ -19,12 +19,12 @@ BASE = 0x10000
 def listing(name, *texts, relocatable=False, release=None):
     """Of sections with one symbol each, at its start."""
     arch = arches.load(name)
-    image = load_image(FIRMWARE / f"{name}.elf", arch.elf_machine, arch.elf_class)
+    image = load_image(FIRMWARE / f"{name}.elf", arch.elf)
     flags = SHF_ALLOC | SHF_EXECINSTR
     sections = [Section(f".text.{n}", BASE * (n + 1), len(text), text, flags) for n, text in enumerate(texts)]
     symbols = tuple(Symbol(f"s{n}", one.address, one.size, "function") for n, one in enumerate(sections))
     own = replace(image, sections={s.name: s for s in sections}, functions=symbols, labels=(), mapping=())
-    return Listing(arch, own, release, relocatable=relocatable)
+    return Listing(arch.isa, arch.probing, own, release, relocatable=relocatable)
 
 
 def whole_walk(name, text, addr, insn, release):
@@ -34,7 +34,9 @@ def whole_walk(name, text, addr, insn, release):
     def read(at, size):
         return text[at - BASE : at - BASE + size] if at >= BASE and at + size <= BASE + len(text) else None
 
-    return arches.load(name).decide(Site(insn=text[offset:][: len(insn)], addr=addr, read=read, symbol=BASE), release)
+    return arches.load(name).probing.decide(
+        Site(insn=text[offset:][: len(insn)], addr=addr, read=read, symbol=BASE), release
+    )
 
 
 WALKS = {"x86": (arches.x86.verdict, "decode_fields"), "riscv": (arches.riscv.verdict, "insn_size")}

@@ -29,10 +29,10 @@ import unicorn
 from unicorn import unicorn_const
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
-from emu.bits import mask
+from emu.bits import PAGE, mask
 from emu.errors import MemoryAccessError, UsageError
 from emu.machine.cpu import Halt, Limit, Stop, Trap, TrapKind
-from emu.machine.memory import PAGE, Memory
+from emu.machine.memory import Memory
 from emu.machine.text_view import TextView, ViewState
 from emu.machine.unicorn.batch import RegisterBatch
 from emu.machine.unicorn.guard import EngineText

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from emu.isa.arch import RegisterFile
+from emu.bits import PAGE
+from emu.isa.registers import RegisterFile
 from emu.machine.cpu import Fault, Trap
-from emu.machine.memory import PAGE
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.pairs import PairSpec
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from arches.csky import ARCH
 from arches.csky.assembler import assemble, build
 from emu.elf.image import load_image
 from emu.errors import EncodeError
@@ -76,7 +77,7 @@ def test_firmware_is_what_gnu_makes_of_it(binutils, tmp_path):
 
 
 def test_the_loader_takes_the_image():
-    image = load_image(FIRMWARE / "csky.elf", "EM_CSKY", 32)
+    image = load_image(FIRMWARE / "csky.elf", ARCH.elf)
     assert image.entry == image.symbol("guest_start").address == 0x10000
     assert [(hex(s.address), s.flags) for s in image.segments] == [("0x10000", 5), ("0x100000", 6)]
 
@@ -158,7 +159,7 @@ def test_symbols_have_types_and_sizes(tmp_path):
         "word": (0x100000, 4, "STT_OBJECT", "STB_LOCAL"),
         "room": (0x101000, 0, "STT_NOTYPE", "STB_LOCAL"),
     }
-    image, memory = load_image(path, "EM_CSKY", 32), Memory()
+    image, memory = load_image(path, ARCH.elf), Memory()
     for segment in image.segments:
         memory.add(hex(segment.address), segment.address & ~0xFFF, 0x2000, executable=not segment.flags & 2)
         memory.write(segment.address, segment.data)

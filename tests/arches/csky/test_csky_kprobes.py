@@ -5,10 +5,10 @@ import pytest
 import arches
 from arches.csky.kprobes import kprobe_single_step_handler, prepare_singlestep, restore_psr
 from arches.csky.registers import BOOT_PSR, PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
+from emu.arch import Setup
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
-from emu.kernel.state import Config
 from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
 
@@ -24,7 +24,7 @@ def stepping(request):
         lab.boot(register_kprobe(lab.kernel, Kprobe(lab.symbol("probe_me"))))
         return {"cpu0": run_guest(lab.cpus[0], "probe_me")}
 
-    world = Laboratory(scenario, Config(CSKY, variant, "stop_machine", "none", 1))()
+    world = Laboratory(scenario, Setup(CSKY, variant, "stop_machine", "none", 1))()
     for task in world.tasks.values():
         task.close()
     cpu, p = world.lab.cpus[0], next(iter(world.lab.kernel.kprobe_table.values()))

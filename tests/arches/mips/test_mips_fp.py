@@ -28,7 +28,7 @@ FRESH = {"cp0_status": 0x2400_0001}
 @pytest.fixture(scope="module")
 def stepper():
     mips = arches.load("mips")
-    return Stepper(mips, mips.port.make_cpu)
+    return Stepper(mips.isa, mips.make_cpu())
 
 
 def step(stepper, word, fr=0, mem=None, **regs):

@@ -11,6 +11,7 @@ from arches.x86.breaks import may_change_live
 from arches.x86.kprobes import kprobe_debug_handler, prepare_singlestep, step_ended
 from arches.x86.poke import jump, poke_emulation
 from arches.x86.traps import exc_debug
+from emu.arch import Setup
 from emu.errors import UsageError
 from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.search import explore
@@ -19,7 +20,6 @@ from emu.kernel.guest import run_guest
 from emu.kernel.interrupts import preemptible
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe
 from emu.kernel.probe import Kprobe, KprobeStatus
-from emu.kernel.state import Config
 from emu.lab.lab import Laboratory
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
@@ -46,7 +46,7 @@ ALL = [(site, variant) for site in SITES for variant in X86.port.variants]
 
 
 def laboratory(scenario, variant="mainline", preempt="none", patching="text_poke", cpus=1):
-    return Laboratory(scenario, Config(X86, X86.port.variants[variant], patching, preempt, cpus))
+    return Laboratory(scenario, Setup(X86, X86.port.variants[variant], patching, preempt, cpus))
 
 
 def run(scenario, variant="mainline", preempt="none"):

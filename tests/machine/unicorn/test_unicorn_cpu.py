@@ -17,10 +17,11 @@ from arches.arm64 import isa as arm64
 from arches.mips import isa as mips
 from arches.riscv import isa as riscv
 from arches.x86 import isa as x86
+from emu.bits import PAGE
 from emu.errors import MemoryAccessError, UsageError
-from emu.isa.arch import RegisterFile
+from emu.isa.registers import RegisterFile
 from emu.machine.cpu import Cpu, Fault, Halt, Limit, Stop, Trap, TrapKind
-from emu.machine.memory import PAGE, Memory
+from emu.machine.memory import Memory
 
 TEXT, DATA, SIZE = 0x10000, 0x40000, 0x4000
 UNMAPPED = 0x90000

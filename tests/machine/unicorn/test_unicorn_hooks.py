@@ -19,7 +19,7 @@ def at_break(arch):
     memory = Memory()
     memory.add("text", TEXT, 0x1000, executable=True)
     memory.write(TEXT, bytes.fromhex(BREAKS[arch]))
-    cpu = arches.load(arch).port.make_cpu(0, memory)
+    cpu = arches.load(arch).make_cpu()(0, memory)
     cpu.pc = TEXT
     return cpu
 

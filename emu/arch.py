@@ -1,0 +1,72 @@
+"""`Arch`: the contracts that an architecture fills, each for one reader; and `Setup`, one choice of what they offer.
+
+An `if arch ==` anywhere else means that a contract lacks a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emu.elf.elf_side import ElfSide
+from emu.errors import UsageError
+from emu.isa.isa import Isa
+from emu.kernel.bug import Bug
+from emu.kernel.state import Config, Port, Variant
+from emu.machine.cpu import MakeCpu
+from emu.verdict.probing import Probing
+
+MOST_CPUS = 8  # the stacks that the firmware has
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One architecture. `cpus` are the engines that execute it, by name; the first is the default. `bugs` are what is
+    wrong in Linux there."""
+
+    isa: Isa
+    elf: ElfSide
+    probing: Probing
+    port: Port
+    cpus: Mapping[str, MakeCpu]
+    bugs: tuple[Bug, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.isa.name
+
+    def make_cpu(self, engine: str | None = None) -> MakeCpu:
+        """What makes CPUs of an engine, None for the default; UsageError lists the engines there are."""
+        if engine is None:
+            return next(iter(self.cpus.values()))
+        if engine not in self.cpus:
+            raise UsageError(f"engine {engine!r} of {self.name}: expected one of {', '.join(self.cpus)}")
+        return self.cpus[engine]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a scenario runs under: how the kernel is built, and the CPUs that it has. `engine` None: the default."""
+
+    arch: Arch
+    variant: Variant
+    patching: str
+    preempt: str = "none"
+    cpus: int = 2
+    views: str = "coherent"
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cpus <= MOST_CPUS:
+            raise UsageError(f"cpus {self.cpus}: expected 1 to {MOST_CPUS}, the stacks that the firmware has")
+        self.arch.make_cpu(self.engine)
+        self.config()
+
+    def config(self) -> Config:
+        """How the kernel is built; UsageError for a policy or property that there is not."""
+        arch = self.arch
+        return Config(arch.isa, arch.probing, arch.port, self.variant, self.patching, self.preempt, self.views)
+
+    @property
+    def make_cpu(self) -> MakeCpu:
+        return self.arch.make_cpu(self.engine)

@@ -1,0 +1,31 @@
+"""`Probing`: what an architecture's kernels say to a kprobe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emu.verdict.rules import RuleTable
+from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site
+
+
+class Decide(Protocol):
+    """A kernel's verdict on a place."""
+
+    def __call__(self, site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS, /) -> Decision: ...
+
+
+@dataclass(frozen=True)
+class Probing:
+    """`decide(site, release, repairs)` is the kernel's verdict under the rules of a release, None for the newest, with
+    some of its bugs repaired.
+
+    `rules` are the rows behind it, where instructions are words; elsewhere `encodings` lists one instruction for
+    everything that they can tell apart. `features` are what a CPU or a build may have: name to what it stands for.
+    """
+
+    decide: Decide
+    rules: RuleTable | None = None
+    encodings: Callable[[], Iterable[bytes]] | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
