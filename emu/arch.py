@@ -12,6 +12,7 @@ from emu.elf.elf_side import ElfSide
 from emu.errors import UsageError
 from emu.isa.isa import Isa
 from emu.kernel.bug import Bug
+from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.state import Config, Port, Variant
 from emu.machine.cpu import MakeCpu
 from emu.verdict.probing import Probing
@@ -50,10 +51,10 @@ class Setup:
 
     arch: Arch
     variant: Variant
-    patching: str
-    preempt: str = "none"
+    patching: Patching
+    preempt: Preempt = Preempt.NONE
     cpus: int = 2
-    views: str = "coherent"
+    views: Views = Views.COHERENT
     engine: str | None = None
 
     def __post_init__(self) -> None:

@@ -108,7 +108,7 @@ def test_no_import_is_hidden_from_the_interpreter(path):
     assert "TYPE_CHECKING" not in path.read_text()
 
 
-STRUCTS = {"emu.kernel.locks", "emu.kernel.outcome", "emu.kernel.probe", "emu.kernel.state"}
+STRUCTS = {"emu.kernel.configuration", "emu.kernel.locks", "emu.kernel.outcome", "emu.kernel.probe", "emu.kernel.state"}
 
 
 def test_structs_of_the_kernel_know_nothing_of_the_code_that_works_on_them():

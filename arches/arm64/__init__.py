@@ -12,6 +12,7 @@ from arches.arm64.verdict import RULES, decide
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -21,7 +22,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest: an unknown kprobe BRK is an error since 3b84efc066f8 (v6.2)",
     release=None,
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.el1_brk64,
@@ -32,7 +33,7 @@ SEED = Variant(
     name="seed",
     title="Linux 6.1, as in the mail: returns when no kprobe is found",
     release=(6, 1),
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=False,
     fatal_reentry=MAINLINE.fatal_reentry,
     trap=kprobes.el1_brk64,
@@ -75,7 +76,7 @@ ARCH = Arch(
         slot_size=8,
         fill_slot=kprobes.fill_slot,
         step=kprobes.STEP,
-        flush="broadcast",
+        flush=Flush.BROADCAST,
         may_change_live=may_change_live,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),

@@ -12,6 +12,7 @@ from arches.csky.verdict import RULES, decide
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -21,7 +22,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest (v6.12): do_trap_illinsn's test is inverted since 2020",
     release=None,
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.trap_c,
@@ -66,7 +67,7 @@ ARCH = Arch(
         slot_size=4,
         fill_slot=kprobes.fill_slot,
         step=kprobes.STEP,
-        flush="local",
+        flush=Flush.LOCAL,
         may_change_live=lambda addr, old, new: True,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
     ),

@@ -13,6 +13,7 @@ from arches.loongarch.verdict import RULES, decide
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -22,7 +23,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest: stop_machine since e3ef9a28f558, HIT_SS is fatal since 1c856e158fd3 (2026)",
     release=None,
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=True,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.do_bp,
@@ -35,7 +36,7 @@ V6_3 = replace(
     title="as merged (6d4cc40fb5f5): a plain store and a local IBAR, a third probe only warns",
     release=(6, 3),
     since=(6, 3),
-    patching="live",
+    patching=Patching.LIVE,
     fatal_reentry=frozenset(),
     stuck_reentry=frozenset({KprobeStatus.REENTER}),
 )
@@ -45,7 +46,7 @@ SEED = replace(
     title="the Loongson tree of 2022, as in the mail: do_bp turns interrupts on whatever they were",
     release=(6, 1),
     since=None,
-    patching="live",
+    patching=Patching.LIVE,
     options=frozenset({kprobes.UNCONDITIONAL_STI, kprobes.BY_NOTIFIER}),
 )
 MENDED = replace(
@@ -84,7 +85,7 @@ ARCH = Arch(
         slot_size=8,
         fill_slot=kprobes.fill_slot,
         step=kprobes.STEP,
-        flush="local",
+        flush=Flush.LOCAL,
         may_change_live=lambda addr, old, new: addr % 4 == 0,
         variants=with_and_without_recheck(MAINLINE, V6_3, SEED, MENDED),
     ),

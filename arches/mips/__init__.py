@@ -12,6 +12,7 @@ from arches.mips.verdict import RULES, decide, has_delay_slot
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
 from emu.verdict.probing import Probing
@@ -20,7 +21,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest: the comparison is still there in every version seen",
     release=None,
-    patching="live",
+    patching=Patching.LIVE,
     rechecks_word=True,
     fatal_reentry=frozenset(),
     trap=traps.do_bp,
@@ -68,7 +69,7 @@ ARCH = Arch(
         slot_size=8,
         fill_slot=kprobes.fill_slot,
         step=None,
-        flush="ipi",
+        flush=Flush.IPI,
         may_change_live=lambda addr, old, new: addr % 4 == 0,
         variants=with_and_without_recheck(MAINLINE, SEED, FIXED),
         slot_for_simulated=True,

@@ -12,6 +12,7 @@ from arches.riscv.verdict import RULES, decide
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -21,7 +22,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest: no kprobe found goes on to kgdb, BUG and death",
     release=None,
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.HIT_SS, KprobeStatus.REENTER}),
     trap=kprobes.do_trap_break,
@@ -31,7 +32,7 @@ SEED = Variant(
     name="seed",
     title="Linux 6.1, as in the mail",
     release=(6, 1),
-    patching="stop_machine",
+    patching=Patching.STOP_MACHINE,
     rechecks_word=False,
     fatal_reentry=MAINLINE.fatal_reentry,
     trap=kprobes.do_trap_break,
@@ -74,7 +75,7 @@ ARCH = Arch(
         slot_size=8,
         fill_slot=kprobes.fill_slot,
         step=kprobes.STEP,
-        flush="broadcast",
+        flush=Flush.BROADCAST,
         may_change_live=may_change_live,
         variants=with_and_without_recheck(MAINLINE, SEED, MENDED),
         frees_slots=False,

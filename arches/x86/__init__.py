@@ -14,6 +14,7 @@ from arches.x86.verdict import SLOT_SIZE, decide
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Port, Variant
 from emu.kernel.variants import with_and_without_recheck
@@ -23,7 +24,7 @@ MAINLINE = Variant(
     name="mainline",
     title="newest: without the removed-int3 check since 8e791f7eba4c (v6.3)",
     release=None,
-    patching="text_poke",
+    patching=Patching.TEXT_POKE,
     rechecks_word=False,
     fatal_reentry=frozenset({KprobeStatus.REENTER}),
     trap=traps.exception,
@@ -87,13 +88,13 @@ ARCH = Arch(
         slot_size=SLOT_SIZE,
         fill_slot=kprobes.fill_slot,
         step=kprobes.STEP,
-        flush="local",
+        flush=Flush.LOCAL,
         may_change_live=may_change_live,
         variants=with_and_without_recheck(MAINLINE, V6_2, SEED, V5_12, MENDED),
         operand=decode_fields,
         insn_size=kprobes.insn_size,
         slot_for_simulated=True,
-        patchings=("live", "stop_machine", "text_poke"),
+        patchings=(Patching.LIVE, Patching.STOP_MACHINE, Patching.TEXT_POKE),
         jump=poke.jump,
         poke_emulation=poke.poke_emulation,
     ),

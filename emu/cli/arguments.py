@@ -6,10 +6,10 @@ import argparse
 from typing import Any, NoReturn
 
 import arches
+from emu.choice import Choice
 from emu.errors import UsageError
 from emu.foreign import one_line, whole_number
-from emu.kernel.patching import POLICIES
-from emu.kernel.state import PREEMPT, VIEWS
+from emu.kernel.configuration import Patching, Preempt, Views
 from emu.lab.cells import Settings
 from emu.scenarios.registry import find_scenario
 
@@ -66,22 +66,28 @@ def positive(text: str) -> int:
     return natural(text, 1)
 
 
+def values(choice: type[Choice]) -> list[str]:
+    return [one.value for one in choice]
+
+
 def add_configuration(parser: argparse.ArgumentParser) -> None:
     """One scenario on one architecture."""
     parser.add_argument("scenario", metavar="SCENARIO", help="a shipped name, or path/to/file.py::function")
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
-    parser.add_argument("--patching", metavar="P", help=f"{', '.join(POLICIES)}; default: as the variant does")
-    parser.add_argument("--preempt", choices=PREEMPT, default="none", help="the modelled kernel's preemption")
+    parser.add_argument("--patching", metavar="P", help=f"{', '.join(Patching)}; default: as the variant does")
+    parser.add_argument("--preempt", choices=values(Preempt), default="none", help="the modelled kernel's preemption")
     parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 8; default 2")
-    parser.add_argument("--views", choices=VIEWS, help="stale: fetches follow stores late; default: the scenario's")
+    parser.add_argument(
+        "--views", choices=values(Views), help="stale: fetches follow stores late; default: the scenario's"
+    )
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """Which cells a table has."""
     parser.add_argument("--arch", nargs="+", metavar="A", help="default: all")
     parser.add_argument("--patching", nargs="+", metavar="P", help="default: every policy")
-    parser.add_argument("--preempt", nargs="+", choices=PREEMPT, default=list(PREEMPT), help="default: both")
+    parser.add_argument("--preempt", nargs="+", choices=values(Preempt), default=values(Preempt), help="default: both")
     parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
 
 

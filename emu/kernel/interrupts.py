@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emu.explore.task import KernelCode
+from emu.kernel.configuration import Preempt
 from emu.kernel.kallsyms import in_slot
 from emu.kernel.state import Interrupt, Percpu
 from emu.kernel.trace import log
@@ -20,7 +21,7 @@ def preemptible(cpu: Percpu) -> bool:
     """
     if not cpu.irqs_enabled or cpu.preempt_count:
         return False
-    if cpu.kernel.config.preempt == "full":
+    if cpu.kernel.config.preempt is Preempt.FULL:
         return True
     return cpu.trap_depth == 0 and not in_slot(cpu.kernel, cpu.core.pc)
 

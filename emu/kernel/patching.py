@@ -5,9 +5,11 @@ A policy is `async (kernel, addr, data)`; the caller holds text_mutex and cpus_r
 
 from __future__ import annotations
 
-from emu.errors import UsageError
+from collections.abc import Mapping
+
 from emu.explore.ops import SharedObject, store
 from emu.kernel import kallsyms, text
+from emu.kernel.configuration import Flush, Patching
 from emu.kernel.smp import on_each_cpu
 from emu.kernel.state import Kernel, PatchText
 from emu.kernel.stop_machine import LastArriver, stop_machine_cpuslocked
@@ -65,16 +67,10 @@ async def flush_local(kernel: Kernel, addr: int, size: int) -> None:
     """Only the caller's own pipeline is flushed (LoongArch IBAR); nobody waits and nobody else is told."""
 
 
-FLUSH = {"broadcast": flush_broadcast, "ipi": flush_ipi, "local": flush_local}
-POLICIES: dict[str, PatchText] = {
-    "live": live,
-    "stop_machine": stop_machine,
-    "text_poke": text_poke,
-    "text_poke_bp": breakpoint_protocol,
+FLUSH = {Flush.BROADCAST: flush_broadcast, Flush.IPI: flush_ipi, Flush.LOCAL: flush_local}
+POLICIES: Mapping[Patching, PatchText] = {
+    Patching.LIVE: live,
+    Patching.STOP_MACHINE: stop_machine,
+    Patching.TEXT_POKE: text_poke,
+    Patching.TEXT_POKE_BP: breakpoint_protocol,
 }
-
-
-def patch_policy(name: str) -> PatchText:
-    if name not in POLICIES:
-        raise UsageError(f"patching {name!r}: expected one of {', '.join(POLICIES)}")
-    return POLICIES[name]

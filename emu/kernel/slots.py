@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from emu.kernel import text
+from emu.kernel.configuration import Preempt
 from emu.kernel.kallsyms import watch
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import InsnSlots, Kernel
@@ -18,7 +19,7 @@ def fill(kernel: Kernel, p: Kprobe, following: bytes) -> int:
         return -errno.ENOMEM
     slot = slots.base + number * slots.stride
     # A copy that jumps back by itself may be preempted in the slot, and its post_handler would never run.
-    p.ainsn.boostable &= kernel.config.preempt == "none" and p.post_handler is None
+    p.ainsn.boostable &= kernel.config.preempt is Preempt.NONE and p.post_handler is None
     data = port.fill_slot(p, slot, following, kernel.variant)
     if data is None:
         return -errno.EINVAL

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emu.errors import UsageError
 from emu.explore.ops import SharedObject
 from emu.explore.task import KernelCode
 from emu.isa.isa import Isa
+from emu.kernel.configuration import Flush, Patching, Preempt, Views
 from emu.kernel.locks import Mutex
 from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus
@@ -29,10 +29,6 @@ Action = Callable[[PtRegs, Any, int], Awaitable[None] | None]
 
 Emulate = Callable[[PtRegs], None]
 PatchText = Callable[["Kernel", int, bytes], Awaitable[None]]
-
-PATCHINGS = ("live", "stop_machine", "text_poke", "text_poke_bp")
-PREEMPT = ("none", "full")
-VIEWS = ("coherent", "stale")
 
 
 def as_word(opcode: bytes) -> int:
@@ -54,7 +50,7 @@ class Variant:
     name: str
     title: str
     release: Release | None
-    patching: str
+    patching: Patching
     rechecks_word: bool
     fatal_reentry: frozenset[KprobeStatus]
     trap: Callable[[Percpu, PtRegs, Trap], Awaitable[None]]
@@ -94,8 +90,7 @@ class Port:
     `operand` turns the probed bytes into what simulation routines take. `step` is None where the architecture does
     not share the state machine (MIPS). `new_kcb` makes the architecture's kprobe_ctlblk. `frees_slots`:
     arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated instructions have a slot too (MIPS steps
-    the delay slot there). `flush` says what makes new text visible to the other CPUs after a live store: `broadcast`
-    (the instruction does it), `ipi` (each CPU must take an interrupt) or `local` (nothing does).
+    the delay slot there).
     `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
     `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
     handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
@@ -107,14 +102,14 @@ class Port:
     slot_size: int
     fill_slot: Callable[[Kprobe, int, bytes, Variant], bytes | None]
     step: StepOps | None
-    flush: str
+    flush: Flush
     may_change_live: Callable[[int, bytes, bytes], bool]
     variants: Mapping[str, Variant]
     operand: Callable[[bytes], Any] = as_word
     new_kcb: Callable[[], KprobeCtlblk] = KprobeCtlblk
     slot_for_simulated: bool = False
     frees_slots: bool = True
-    patchings: tuple[str, ...] = ("live", "stop_machine")
+    patchings: tuple[Patching, ...] = (Patching.LIVE, Patching.STOP_MACHINE)
     insn_size: Callable[[bytes], int] | None = None
     jump: Callable[[int, int], bytes] | None = None
     poke_emulation: Callable[[bytes, int], Emulate | None] | None = None
@@ -128,19 +123,14 @@ class Config:
     probing: Probing
     port: Port
     variant: Variant
-    patching: str
-    preempt: str = "none"
-    views: str = "coherent"
+    patching: Patching
+    preempt: Preempt = Preempt.NONE
+    views: Views = Views.COHERENT
 
     def __post_init__(self) -> None:
-        _expect("preempt", self.preempt, PREEMPT)
-        _expect("views", self.views, VIEWS)
-        _expect("patching", self.patching, PATCHINGS)
-
-
-def _expect(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{what} {value!r}: expected one of {', '.join(allowed)}")
+        """The choices may also be given by their values."""
+        for name, choice in (("preempt", Preempt), ("views", Views), ("patching", Patching)):
+            object.__setattr__(self, name, choice(getattr(self, name)))
 
 
 @dataclass(frozen=True)

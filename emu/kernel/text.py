@@ -9,6 +9,7 @@ ever.) QEMU's TCG looked like that in January 2024: an int3 was taken that memor
 
 from __future__ import annotations
 
+from emu.kernel.configuration import Views
 from emu.kernel.outcome import Outcome
 from emu.kernel.state import Kernel
 from emu.machine.cpu import Cpu
@@ -37,7 +38,7 @@ def store(kernel: Kernel, addr: int, data: bytes, *, live: bool) -> None:
 
 
 def coherent(kernel: Kernel) -> bool:
-    return kernel.config.views == "coherent"
+    return kernel.config.views is Views.COHERENT
 
 
 def sync_all(kernel: Kernel, addr: int, size: int) -> None:

@@ -14,6 +14,7 @@ from emu.explore.schedule import Schedule
 from emu.explore.schedulers import Scheduler, execute
 from emu.explore.search import Frequency, Progress, Report, explore
 from emu.explore.task import Task
+from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.outcome import Outcome
 from emu.kernel.state import Event
 from emu.lab.lab import Laboratory
@@ -41,10 +42,9 @@ class Settings:
         name = self.variant or "mainline"
         if name not in variants:
             raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
-        patching = self.patching or variants[name].patching
-        return Setup(
-            arch, variants[name], patching, self.preempt, self.cpus, self.views or self.scenario.views, self.engine
-        )
+        patching = Patching(self.patching or variants[name].patching)
+        views = Views(self.views or self.scenario.views)
+        return Setup(arch, variants[name], patching, Preempt(self.preempt), self.cpus, views, self.engine)
 
     def laboratory(self) -> Laboratory:
         return Laboratory(self.scenario.function, self.setup())

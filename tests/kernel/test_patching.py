@@ -6,9 +6,10 @@ import arches
 from emu.errors import UsageError
 from emu.explore.schedulers import RoundRobin, execute
 from emu.kernel import kallsyms, text
+from emu.kernel.configuration import Patching
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe
-from emu.kernel.patching import POLICIES, patch_policy
+from emu.kernel.patching import POLICIES
 from emu.kernel.probe import Kprobe
 from tests.kernel.breakpoints import BREAKPOINTS
 
@@ -86,5 +87,5 @@ def test_a_policy_that_nobody_has():
     with pytest.raises(
         UsageError, match="patching 'magic': expected one of live, stop_machine, text_poke, text_poke_bp"
     ):
-        patch_policy("magic")
-    assert [patch_policy(name) for name in POLICIES] == list(POLICIES.values())
+        Patching("magic")
+    assert list(POLICIES) == list(Patching)
