@@ -5,7 +5,7 @@ By the Arm ARM: C4.1.93 (branches), C4.1.94 (loads).
 
 from __future__ import annotations
 
-from emu.kernel.bug import Answered, Bug, Case, every
+from emu.kernel.bug import Answered, Bug, Changed, every
 
 DECODE = "arm_probe_decode_insn, decode-insn.c"
 
@@ -14,7 +14,7 @@ FP_LITERAL = Bug(
     "ldr of a floating point register from a literal is stepped, and loads relative to the slot",
     DECODE,
     (
-        Case(  # `ldr d0, A + 0x8000` in the second slot
+        Changed(  # `ldr d0, A + 0x8000` in the second slot
             "word=0x5c040000 at=0x80213000",
             "v0: 0x8021b000 in place, 0x80209008 under the probe (relative to the slot)",
             "classes.decode:ldr_lit_fp",
@@ -38,7 +38,7 @@ LDR_W_LITERAL = Bug(
     "ldr of a w register from a literal loads 64 bits: here from where memory ends",
     "simulate_ldr_literal, simulate-insn.c",
     (
-        Case(
+        Changed(
             "word=0x180001e0 at=0x80222fc0",
             "end: completes, pc 0x80222fc4 in place, fault at 0x80222fc0 under the probe",
             "classes.decode:ldr_lit_w",

@@ -6,7 +6,7 @@ Nothing is refused there, so much that must not be stepped is; the repair refuse
 
 from __future__ import annotations
 
-from emu.kernel.bug import HIT, REFUSED, Bug, Case, Explored, Probed, every
+from emu.kernel.bug import HIT, REFUSED, Bug, Changed, Explored, Probed, every
 
 SIMULATE = "probes/simulate-insn.c"
 DECODE = "csky_probe_decode_insn, probes/decode-insn.c"
@@ -21,7 +21,9 @@ BR16_DISTANCE = Bug(
     "br16, bt16 and bf16 take bit 9 of their distance for its sign: beyond +510 bytes they go back",
     f"simulate_br16 and others, {SIMULATE}",
     (
-        Case("word=0x0500 at=0x80213000", "pc: 0x80213200 in place, 0x80212e00 under the probe", "insns.decode:br16"),
+        Changed(
+            "word=0x0500 at=0x80213000", "pc: 0x80213200 in place, 0x80212e00 under the probe", "insns.decode:br16"
+        ),
         Explored("far_branch", WRONG),
         Probed("probe_branch_far_site", WRONG),
     ),
@@ -31,7 +33,7 @@ BR32_DISTANCE = Bug(
     "branches of 32 bits take bit 15 of their distance for its sign: beyond +32766 bytes they go back",
     f"simulate_br32 and others, {SIMULATE}",
     (
-        Case(
+        Changed(
             "word=0x4000e800 at=0x80213000",
             "pc: 0x8021b000 in place, 0x8020b000 under the probe",
             "insns.decode:br32",
@@ -43,7 +45,7 @@ BSR32_DISTANCE = Bug(
     "bsr loses eleven bits of its distance: beyond +32766 bytes it goes elsewhere",
     f"simulate_bsr32, {SIMULATE}",
     (
-        Case(
+        Changed(
             "word=0xc000e000 at=0x80213000",
             "pc: 0x8022b000 in place, 0x8020b000 under the probe",
             "insns.decode:bsr32",
@@ -55,8 +57,10 @@ LRW_PC = Bug(
     "lrw never moves the pc, so the probe is hit for ever",
     f"simulate_lrw16 and simulate_lrw32, {SIMULATE}",
     (
-        Case("word=0x1001 at=0x80213000", "pc: 0x80213002 in place, 0x80213000 under the probe", "insns.decode:lrw16"),
-        Case(
+        Changed(
+            "word=0x1001 at=0x80213000", "pc: 0x80213002 in place, 0x80213000 under the probe", "insns.decode:lrw16"
+        ),
+        Changed(
             "word=0x0020ea80 at=0x80213000",
             "pc: 0x80213004 in place, 0x80213000 under the probe",
             "insns.decode:lrw32",
@@ -74,7 +78,7 @@ LRW16_BASE = Bug(
     "lrw16 does not round its base down to a word",
     f"simulate_lrw16, {SIMULATE}",
     (
-        Case(  # the literal is at ...15c, whose word is its own address; the kernel reads two bytes on
+        Changed(  # the literal is at ...15c, whose word is its own address; the kernel reads two bytes on
             "word=0x1013 at=0x80213112",
             "r0: 0x8021315c in place, 0x31608021 under the probe",
             "insns.decode:lrw16",
@@ -87,7 +91,7 @@ POP32_R28 = Bug(
     "pop of a list with r28 puts that value into r29",
     f"simulate_pop32, {SIMULATE}",
     (
-        Case(
+        Changed(
             "word=0x0100ebc0 at=0x80213000 r14=0x80300000 mem=0x80300000:01",
             "r28: 0x1 in place, 0x0 under the probe",
             "insns.decode:pop32",
@@ -101,12 +105,12 @@ JUMP_BIT_0 = Bug(
     "pop, jmpi and jsri keep bit 0 of the address that they go to",
     f"simulate_pop16, simulate_jmpi32 and others, {SIMULATE}",
     (
-        Case(
+        Changed(
             "word=0x1480 at=0x80213000 r15=0x80208001",
             "pc: 0x80208000 in place, 0x80208001 under the probe",
             "kprobes.rules:pop16",
         ),
-        Case(  # the literal at ...04c is its own address plus one
+        Changed(  # the literal at ...04c is its own address plus one
             "word=0x0013eac0 at=0x80213000",
             "pc: 0x8021304c in place, 0x8021304d under the probe",
             "insns.decode:jmpi32",
@@ -118,7 +122,7 @@ UNSIGNED = Bug(
     "blz, bhsz, bhz and blsz compare without a sign: blz is never taken, bhsz always",
     f"simulate_blz32 and others, {SIMULATE}",
     tuple(
-        Case(
+        Changed(
             f"word=0x0080{code} at=0x80213000 r1=0x80000000",
             f"pc: {manual:#x} in place, {kernel:#x} under the probe",
             f"insns.decode:{row}",
@@ -138,7 +142,7 @@ BNEZAD = Bug(
     "bnezad ends at a negative counter: it branches if that is positive, where its name has `not zero`",
     f"simulate_bnezad32, {SIMULATE}",
     (
-        Case(
+        Changed(
             "word=0x0080e821 at=0x80213000 r1=0x80000001",
             "pc: 0x80213100 in place, 0x80213004 under the probe",
             "insns.decode:bnezad32",
@@ -151,7 +155,7 @@ C_FLAG = Bug(
     "the end of a step puts all of PSR back, so the C flag of a stepped compare is lost",
     "kprobes_restore_local_irqflag, probes/kprobes.c",
     (
-        Case("word=0x6406 at=0x80213000 r1=0x1", "c: 0x1 in place, 0x0 under the probe", "insns.decode:cmpne16"),
+        Changed("word=0x6406 at=0x80213000 r1=0x1", "c: 0x1 in place, 0x0 under the probe", "insns.decode:cmpne16"),
         Explored("flag_of_stepped_compare", WRONG),
         Probed("probe_compare_site", WRONG),
     ),
@@ -161,7 +165,7 @@ HALF_IN_SLOT = Bug(
     "of a stepped instruction of 32 bits the first half is copied; behind it stands what the slot held before",
     "arch_prepare_ss_slot, probes/kprobes.c",
     (
-        Case("word=0xffffec20 at=0x80213000", "r1: 0xffff in place, 0x0 under the probe", "insns.decode:ori32"),
+        Changed("word=0xffffec20 at=0x80213000", "r1: 0xffff in place, 0x0 under the probe", "insns.decode:ori32"),
         Explored("half_of_instruction_copied", WRONG),
         Probed("probe_branch", HIT | SENT, leaves=WRONG),  # the C flag of its btsti
         Probed("probe_load", WRONG),
@@ -174,7 +178,7 @@ JSR16_STEPPED = Bug(
     "jsr of 16 bits is stepped, as the mask for it has another encoding, and the kernel dies of its step",
     DECODE,
     (
-        Case(
+        Changed(
             "word=0x7bc5 at=0x80213000 r1=0x80208000",
             "end: completes, pc 0x80208000 in place, oops at 0x80208000: Oops: illegal trap under the probe",
             "insns.decode:jsr16",
@@ -188,12 +192,12 @@ GRS_STEPPED = Bug(
     "grs is stepped, and gives an address in the slot",
     DECODE,
     (
-        Case(  # grs r0, A + 0x100: of that the slot has `grs r0, .`
+        Changed(  # grs r0, A + 0x100: of that the slot has `grs r0, .`
             "word=0x0080cc0c at=0x80213000",
             "r0: 0x80213100 in place, 0x80201004 under the probe",
             "insns.decode:grs32",
         ),
-        Case(
+        Changed(
             "word=0x0080cc0c at=0x80213000",
             "r0: 0x80213100 in place, 0x80201104 under the probe (relative to the slot)",
             besides=frozenset({HALF_IN_SLOT.id}),
@@ -207,7 +211,7 @@ FAR_LRW_STEPPED = Bug(
     "lrw with its extended distance is stepped, and loads from there before or behind the slot",
     DECODE,
     (
-        Case(  # 1020 - 4 * 31 bytes on, where the literal is its own address; the slots are followed by zeros
+        Changed(  # 1020 - 4 * 31 bytes on, where the literal is its own address; the slots are followed by zeros
             "word=0x00ff at=0x80213000",
             "r7: 0x80213380 in place, 0x0 under the probe",
             "insns.decode:lrw16.far",
@@ -219,13 +223,13 @@ PSR_OF_STEP = Bug(
     "what reads PSR is stepped, and sees the trace mode of the step; what writes it is stepped too, and undone",
     DECODE,
     (
-        Case(  # IE is bit 6, TM is 15:14
+        Changed(  # IE is bit 6, TM is 15:14
             "word=0x6020c000 at=0x80213000",
             "r0: 0x80000340 in place, 0x80004300 under the probe",
             "insns.decode:mfcr32",
             besides=frozenset({HALF_IN_SLOT.id}),
         ),
-        Case(  # psrclr ie
+        Changed(  # psrclr ie
             "word=0x7020c080 at=0x80213000",
             "psr: 0x80000300 in place, 0x80000340 under the probe",
             "insns.decode:psrclr32",
@@ -238,7 +242,7 @@ RETURN_STEPPED = Bug(
     "exception returns are stepped, and leave the slot",
     DECODE,
     (
-        Case(
+        Changed(
             "word=0x4020c000 at=0x80213000",
             "end: completes, pc 0x0 in place, oops at 0x0: Oops: illegal trap under the probe",
             "insns.decode:rte32",
@@ -251,7 +255,7 @@ EXCLUSIVE_STEPPED = Bug(
     "ldex and stex are stepped, but the trap ends the reservation: the store fails, and is tried for ever",
     DECODE,
     (
-        Case(
+        Changed(
             "word=0x7000d801 at=0x80213000 r1=0x80300000 then=0x7000dc61",
             "next probe's r3: 0x1 in place, 0x0 under the probe",
             "insns.decode:ldex.w32",

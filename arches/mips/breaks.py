@@ -24,4 +24,5 @@ def bcode(word: int) -> int:
 
 
 KPROBE_BREAK = break_word(BRK_KPROBE_BP)
+GAS_KPROBE_BREAK = break_word(BRK_KPROBE_BP << 10)
 STEP_BREAK = break_word(BRK_KPROBE_SSTEPBP)

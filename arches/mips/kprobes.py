@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arches.mips import bugs
-from arches.mips.breaks import KPROBE_BREAK, STEP_BREAK
+from arches.mips.breaks import GAS_KPROBE_BREAK, KPROBE_BREAK, STEP_BREAK
 from arches.mips.simulate import compute_return_epc_for_insn
 from arches.mips.verdict import has_delay_slot, is_cop1_operation
 from emu.blame import call
@@ -66,7 +66,7 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     if cpu.current_kprobe is not None and p is not None:
         return reenter_kprobe(p, regs, cpu)
     if p is None:
-        gone = await breakpoint_is_gone(cpu, addr, KPROBE_BREAK)
+        gone = await breakpoint_is_gone(cpu, addr, *breakpoints(cpu.kernel.variant))
         cpu.preempt_count -= 1
         return gone
     set_current_kprobe(p, regs, cpu)
@@ -84,6 +84,11 @@ async def kprobe_handler(cpu: Percpu, regs: PtRegs) -> bool:
     else:
         kcb.status = KprobeStatus.HIT_SS
     return True
+
+
+def breakpoints(variant: Variant) -> tuple[bytes, ...]:
+    """The words that are compared with: Linux forgets that do_bp takes another one for the same code."""
+    return (KPROBE_BREAK, GAS_KPROBE_BREAK) if bugs.GAS_BREAK.id in variant.repairs else (KPROBE_BREAK,)
 
 
 def reenter_kprobe(p: Kprobe, regs: PtRegs, cpu: Percpu) -> bool:

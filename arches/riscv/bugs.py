@@ -5,7 +5,7 @@ By the unprivileged ISA manual.
 
 from __future__ import annotations
 
-from emu.kernel.bug import HIT, REFUSED, Bug, Case, Probed, every
+from emu.kernel.bug import HIT, REFUSED, Bug, Changed, Probed, every
 
 LIVELOCK = HIT | {"livelock"}
 
@@ -14,12 +14,12 @@ C_JUMP_BIT_0 = Bug(
     "c.jr and c.jalr keep bit 0 of their target, which the ISA clears",
     "simulate_c_jr and simulate_c_jalr, simulate-insn.c",
     (
-        Case(
+        Changed(
             "word=0x8082 at=0x80213000 x1=0x80208001",
             "pc: 0x80208000 in place, 0x80208001 under the probe",
             "insns.decode:c.jr",
         ),
-        Case(
+        Changed(
             "word=0x9082 at=0x80213000 x1=0x80208001",
             "pc: 0x80208000 in place, 0x80208001 under the probe",
             "insns.decode:c.jalr",
@@ -32,7 +32,7 @@ LR_SC_STEPPED = Bug(
     "lr and sc are stepped, but the exception return ends the reservation: the sc fails, and is tried for ever",
     "riscv_probe_decode_insn, decode-insn.c",
     (
-        Case(
+        Changed(
             "word=0x1005a52f at=0x80213000 x11=0x80300000 then=0x1875a2af",
             "next probe's x5: 0x0 in place, 0x1 under the probe",
             "insns.decode:lr.w",
@@ -46,7 +46,7 @@ RD_FIRST = Bug(
     "jalr writes rd before it reads rs1: where they are the same register it jumps behind itself",
     "simulate_jalr, simulate-insn.c",
     (
-        Case(  # jalr ra, 1140(ra)
+        Changed(  # jalr ra, 1140(ra)
             "word=0x474080e7 at=0x80213000 x1=0x80208000",
             "pc: 0x80208474 in place, 0x80213478 under the probe",
             "insns.decode:jalr",
@@ -60,12 +60,12 @@ X0_FAILS = Bug(
     'jal, jalr and auipc that write x0 "fail", and never move the pc: the probe is hit for ever',
     "rv_insn_reg_set_val, simulate-insn.c",
     (
-        Case(
+        Changed(
             "word=0x0080006f at=0x80213000",
             "pc: 0x80213008 in place, 0x80213000 under the probe",
             "insns.decode:jal",
         ),
-        Case(
+        Changed(
             "word=0x00008067 at=0x80213000 x1=0x80208000",
             "pc: 0x80208000 in place, 0x80213000 under the probe",
             "insns.decode:jalr",

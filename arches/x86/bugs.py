@@ -6,7 +6,7 @@ Cases at ...111 stand where probes have a post_handler: copies without one are b
 
 from __future__ import annotations
 
-from emu.kernel.bug import Bug, Case, every
+from emu.kernel.bug import Bug, Changed, every
 
 EMULATED = (5, 13)
 CALL_INDIRECT = "kprobe_emulate_call_indirect, kprobes/core.c"
@@ -17,7 +17,7 @@ LOOP_COUNTER = Bug(
     "LOOP looks at the counter before it is decremented: with 1 it branches, with 0 it does not",
     "kprobe_emulate_loop, kprobes/core.c",
     (
-        Case(
+        Changed(
             "word=e210 at=0xffffffff81013000 rcx=1",
             "pc: 0xffffffff81013002 in place, 0xffffffff81013012 under the probe",
             "opcodes:loop_jcxz",
@@ -30,7 +30,7 @@ LOOP_UPPER_HALF = Bug(
     "LOOP with a 32-bit counter keeps the upper half of RCX, which a write to ECX clears",
     "kprobe_emulate_loop, kprobes/core.c",
     (
-        Case(
+        Changed(
             "word=67e210 at=0xffffffff81013000 rcx=0x100000005",
             "rcx: 0x4 in place, 0x100000004 under the probe",
         ),
@@ -42,7 +42,7 @@ RET_IMM = Bug(
     "ret with an immediate releases nothing",
     "kprobe_emulate_ret, kprobes/core.c",
     (
-        Case(
+        Changed(
             "word=c20800 at=0xffffffff81013111 rsp=0xffffffff81100800",
             "rsp: 0xffffffff81100810 in place, 0xffffffff81100808 under the probe",
             "opcodes:ret_iw",
@@ -55,7 +55,7 @@ FAR_RET = Bug(
     "a far return is emulated as a near one",
     "prepare_emulation, kprobes/core.c",
     (
-        Case(  # there is no table of segments here: the processor has a fault
+        Changed(  # there is no table of segments here: the processor has a fault
             "word=cb at=0xffffffff81013111 rsp=0xffffffff81100800",
             "end: fault at 0xffffffff81013111 in place, completes, pc 0x0 under the probe",
             "opcodes:ret_far",
@@ -68,7 +68,7 @@ FLAG_BITS = Bug(
     "popf loads every bit, also RF and those that are reserved, and pushf shows RF",
     IFMODIFIERS,
     (
-        Case(
+        Changed(
             "word=9d at=0xffffffff81013111 rsp=0xffffffff81100800 mem=0xffffffff81100800:020201",
             "eflags: 0x202 in place, 0x10202 under the probe",
             "opcodes:pushf_popf",
@@ -81,7 +81,7 @@ PUSHF_POPF_16 = Bug(
     "pushf and popf of 16 bits push and pop 64",
     IFMODIFIERS,
     (
-        Case(
+        Changed(
             "word=669c at=0xffffffff81013111 rsp=0xffffffff81100800",
             "rsp: 0xffffffff811007fe in place, 0xffffffff811007f8 under the probe",
             "kprobes:pushf",
@@ -94,7 +94,7 @@ CALL_PREFIX = Bug(
     "a relative call with a prefix returns to five bytes on, into itself",
     "kprobe_emulate_call, kprobes/core.c",
     (
-        Case(
+        Changed(
             "word=48e800010000 at=0xffffffff81013000 rsp=0xffffffff81100800",
             "[0xffffffff811007f8]: 06300181ffffffff in place, 05300181ffffffff under the probe",
             "opcodes:call_rel",
@@ -107,7 +107,7 @@ CALL_RSP = Bug(
     "`call rsp` reads rsp behind its push, and goes eight bytes too low",
     CALL_INDIRECT,
     (
-        Case(
+        Changed(
             "word=ffd4 at=0xffffffff81013000 rsp=0xffffffff81100800",
             "pc: 0xffffffff81100800 in place, 0xffffffff811007f8 under the probe",
             "kprobes:call_reg",
@@ -120,7 +120,7 @@ CALL_REG_5 = Bug(
     "a call through a register returns to where one of five bytes would",
     CALL_INDIRECT,
     (
-        Case(
+        Changed(
             "word=41ffd0 at=0xffffffff81013000 rsp=0xffffffff81100800",
             "[0xffffffff811007f8]: 03300181ffffffff in place, 05300181ffffffff under the probe",
             "kprobes:call_reg",
@@ -135,12 +135,12 @@ JLE = Bug(
     "jle wants both of its conditions where one is enough, and jg, its opposite, one where it takes both",
     "kprobe_emulate_jcc, kprobes/core.c",
     (
-        Case(
+        Changed(
             "word=7e10 at=0xffffffff81013000 zf=1",
             "pc: 0xffffffff81013012 in place, 0xffffffff81013002 under the probe",
             "opcodes:jcc_rel8",
         ),
-        Case(
+        Changed(
             "word=7f10 at=0xffffffff81013000 sf=1",
             "pc: 0xffffffff81013002 in place, 0xffffffff81013012 under the probe",
             "opcodes:jcc_rel8",

@@ -20,7 +20,7 @@ REFUSED = frozenset({"refused"})  # of a probed site: the kernel lets no probe b
 
 
 @dataclass(frozen=True)
-class Case:
+class Changed:
     """An instruction that a probe changes, as `trapline transparent ARCH --case` takes it.
 
     `difference` is what that shows; `row` is where a search meets it, "" if only by luck. `leaves` is another bug's
@@ -75,7 +75,7 @@ class Answered:
         return f"opcode {arch} {self.word}{version}"
 
 
-Found = Case | Explored | Probed | Answered
+Found = Changed | Explored | Probed | Answered
 
 
 @dataclass(frozen=True)

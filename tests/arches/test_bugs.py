@@ -11,7 +11,7 @@ import arches
 from emu.arch import Setup
 from emu.elf.image import load_image
 from emu.explore.search import explore
-from emu.kernel.bug import REFUSED, Answered, Case, Explored, Probed, before, every, find_bugs
+from emu.kernel.bug import REFUSED, Answered, Changed, Explored, Probed, before, every, find_bugs
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
@@ -78,7 +78,7 @@ def probed(name, label, release, repairs):
 def shown(name, found, release, repairs):
     """What a kernel does where a bug of it was found: comparable with what is expected with and without the bug."""
     match found:
-        case Case():
+        case Changed():
             arch = arches.load(name)
             difference = searching(name, release, repairs | found.besides).difference(parse_case(found.line, arch.isa))
             return None if difference is None or str(difference).startswith("refused: ") else str(difference)
@@ -93,7 +93,7 @@ def shown(name, found, release, repairs):
 
 def with_it(found):
     match found:
-        case Case():
+        case Changed():
             return found.difference
         case Answered():
             return found.verdict
@@ -118,7 +118,7 @@ def test_a_bug_is_gone_with_its_own_repair_alone(name, bug, found):
 def test_the_variant_fixed_has_no_bug(name, bug, found):
     fixed = arches.load(name).port.variants["fixed"]
     assert fixed.repairs == every(arches.load(name).bugs)
-    if isinstance(found, Case):
+    if isinstance(found, Changed):
         assert shown(name, found, bug.last, fixed.repairs) is None
     else:
         assert shown(name, found, bug.last, fixed.repairs) != with_it(found)

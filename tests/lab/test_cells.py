@@ -10,6 +10,7 @@ from emu.explore.schedulers import RoundRobin
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched
+from emu.lab.lab import NotApplicable
 from emu.lab.scenario import NamedScenario
 from emu.report.as_json import cell_json, run_json
 from emu.scenarios.registry import find_scenario, shipped
@@ -135,3 +136,8 @@ def test_a_scenario_of_a_file_is_the_same_one_after_it_was_sent_to_another_proce
     assert (sent, hash(sent), sent.function(None)) == (found, hash(found), {})
     assert sent.function is not found.function
     assert sent != find_scenario("foreign_break")
+
+
+def test_where_there_is_no_such_instruction_the_scenario_does_not_apply():
+    with pytest.raises(NotApplicable, match="arm64: its firmware has no probe_likely_site"):
+        explore_cell(Settings(find_scenario("likely_branch"), "arm64"))
