@@ -81,10 +81,11 @@ def explore(
     prefix: Schedule = (),
     progress: Progress | None = None,
     reduce: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Report:
     """Every execution that begins with `prefix`, at most `limit` of them; an interrupt (^C) returns what there is.
 
-    `progress(report, fraction)` is called a few times a second; the fraction of the tree that is done is an
+    `progress(report, fraction)` is called a few times a second by `clock`; the fraction of the tree that is done is an
     estimate that takes all branches of a choice to be of equal size. With `reduce`, a step that commutes with
     everything is taken at once and its order against the others is not varied: fewer executions, the same outcomes.
     """
@@ -92,7 +93,7 @@ def explore(
         raise UsageError(f"bound {bound}: expected 0 or more preemptions")
     report = Report(bound=bound, limit=limit)
     search = DepthFirst(bound, prefix, reduce=reduce)
-    told = time.monotonic()
+    told = clock()
     try:
         while limit is None or report.executions < limit:
             run = drive(make_world(), search)
@@ -103,8 +104,8 @@ def explore(
             if not search.backtrack():
                 report.complete = True
                 break
-            if progress is not None and time.monotonic() - told > 0.2:
-                told = time.monotonic()
+            if progress is not None and clock() - told > 0.2:
+                told = clock()
                 progress(report, search.fraction())
         if reduce:
             _shorten_witnesses(report, make_world)
