@@ -12,6 +12,7 @@ from typing import Any
 
 from emu.errors import HandlerError, TraplineError
 from emu.explore.ops import ExecutionEnds
+from emu.parallel.interrupts import is_interrupt
 
 _ROOT = Path(__file__).resolve().parents[1]
 OURS = (f"{_ROOT / 'emu'}{os.sep}", f"{_ROOT / 'arches'}{os.sep}")
@@ -28,12 +29,15 @@ async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
 
 @contextmanager
 def blamed(code: object, expected: str = "it to return") -> Iterator[None]:
-    """What is raised within, `sys.exit` included, is the code's fault: a HandlerError that says so."""
+    """Whatever is raised within is the code's fault, a HandlerError that says so; but for ^C, and for GeneratorExit,
+    with which Python ends a coroutine that nobody needs any more."""
     try:
         yield
-    except (TraplineError, ExecutionEnds):
+    except (TraplineError, ExecutionEnds, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise HandlerError(describe(code, error, expected)) from error
 
 

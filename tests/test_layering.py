@@ -32,8 +32,6 @@ MAY_IMPORT = {
     for name in floor
 }
 STILL_UPWARD: set[tuple[str, str]] = {  # arrows that go with the contracts' split; to be emptied
-    ("emu.parallel", "emu.machine"),
-    ("emu.parallel", "emu.verdict"),
     ("arches", "emu.transparent"),
 }
 LIBRARIES = ("unicorn", "capstone", "keystone", "elftools", "numpy", "distributed", "dask")

@@ -1,4 +1,7 @@
-"""`trapline`: parses and prints, decides nothing. Results go to standard output, everything else to standard error."""
+"""`trapline`: parses and prints, decides nothing. Results go to standard output, everything else to standard error.
+
+Little is imported before `main` begins: an interrupt that comes until then is Python's to report.
+"""
 
 from __future__ import annotations
 
@@ -7,51 +10,63 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED
 from emu.errors import TraplineError
-from emu.foreign import one_line
-from emu.parallel.processes import interrupts_held
+from emu.parallel.interrupts import Signals, interrupts_held, signals_interrupt
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def process() -> int:
+    """`main` for a process that does nothing else: a signal that comes when its exit status is known is too late."""
+    return main(to_the_end=True)
+
+
+def main(arguments: list[str] | None = None, to_the_end: bool = False) -> int:
     """The exit status (see `emu.cli.status`)."""
-    said: list[tuple[Any, type[Warning], str, int]] = []
+    signals = Signals()
+    try:
+        with signals_interrupt(signals, to_the_end):
+            status = command(arguments)
+    except KeyboardInterrupt:
+        print("trapline: interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    return signals.status(status) if status == INTERRUPTED else status
+
+
+def command(arguments: list[str] | None) -> int:
+    """One command; what Python warns of meanwhile is shown afterwards, unless something was left half-way."""
+    said: list[partial[None]] = []
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, category, file, line, *_: said.append(
-                (message, category, file, line)
+                partial(warnings.warn_explicit, message, category, file, line)
             )
             status = run(arguments)
             if status not in COMPLETE:
                 gc.collect()  # what was under way is gone, and that it was not awaited is said here
-        for warning in said if status in COMPLETE else ():
-            warnings.warn_explicit(*warning)
+        for warn in said if status in COMPLETE else ():
+            warn()
         return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; not an error
         return DONE
-    except KeyboardInterrupt:
-        print("trapline: interrupted", file=sys.stderr)
-        return INTERRUPTED
 
 
-def run(arguments: Sequence[str] | None) -> int:
+def run(arguments: list[str] | None) -> int:
     """One command; what is wrong with its input is one line."""
     try:
         _print_anything()
         with interrupts_held():  # libraries do not take a ^C while they are imported
             from emu.cli.options import parser
-            from emu.parallel.interrupts import interrupts_between_hooks
 
-        with interrupts_between_hooks():
-            options = parser().parse_args(arguments)
-            status: int = options.run(options)
-            sys.stdout.flush()
-            return status
+        options = parser().parse_args(arguments)
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
     except TraplineError as error:
+        from emu.foreign import one_line
+
         print(f"trapline: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
 

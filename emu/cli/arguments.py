@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import arches
@@ -13,6 +14,7 @@ from emu.kernel.configuration import Patching, Preempt, Views
 from emu.lab.cells import Settings
 from emu.scenarios.registry import find_scenario
 
+MOST_JOBS = 1024  # processes
 Commands = Any  # argparse does not name the type of a group of subparsers
 
 
@@ -68,6 +70,18 @@ def positive(text: str) -> int:
 
 def values(choice: type[Choice]) -> list[str]:
     return [one.value for one in choice]
+
+
+def at_most(most: int) -> Callable[[str], int]:
+    """A positive number, for what has an end."""
+
+    def number(text: str) -> int:
+        value = positive(text)
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{text!r}: expected at most {most}")
+        return value
+
+    return number
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:

@@ -6,11 +6,11 @@ import argparse
 
 from emu.cli.arguments import Commands, add_expect, add_grid, arch_names, command, positive
 from emu.cli.expect import report_contradictions
-from emu.cli.status import say_interrupted
+from emu.cli.status import say_interrupted, say_lost
 from emu.errors import UsageError
 from emu.lab.cells import expectation
 from emu.lab.compare import grid, searched
-from emu.report.as_json import cell_json
+from emu.report.as_json import comparison_json
 from emu.report.cells import comparison_text
 from emu.report.text import ProgressLine, print_json
 from emu.scenarios.registry import RACE, find_scenario
@@ -33,14 +33,14 @@ def compare_handlers(options: argparse.Namespace) -> int:
     order = grid(scenarios, arch_names(options.arch), options.variant, options.patching, options.preempt)
     line = ProgressLine("compare")
     told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
-    cells, interrupted = searched(order, options.bound, options.limit, told)
+    result = searched(order, options.bound, options.limit, told)
     line.done()
-    if not cells and not interrupted:
+    if not result.applicable:
         raise UsageError(f"compare {' '.join(names)}: expected an architecture that has what the scenario needs")
     if options.json:
-        print_json({"schema": "trapline.compare/1", "cells": [cell_json(cell) for cell in cells]})
+        print_json(comparison_json(result))
     else:
-        print(comparison_text(cells))
-    if interrupted:
-        return say_interrupted(f"{len(cells)} of at most {len(order)} cells are done")
-    return report_contradictions(cells, expected)
+        print(comparison_text(result))
+    if result.interrupted:
+        return say_interrupted(f"{len(result.cells)} of at most {len(order)} cells are done")
+    return say_lost(result.loss) if result.lost else report_contradictions(result.cells, expected)

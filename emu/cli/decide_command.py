@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from emu.cli.arguments import Commands, add_grid, arch_names, command
-from emu.cli.status import DONE, say_interrupted
+from emu.cli.status import DONE, say_interrupted, say_lost
 from emu.lab.decide import decide_recheck
-from emu.report.as_json import decision_json
+from emu.report.as_json import decisions_json
 from emu.report.decisions import decisions_text
 from emu.report.text import ProgressLine, print_json
 from emu.scenarios.registry import recheck_question
@@ -24,11 +24,13 @@ def decide_check(options: argparse.Namespace) -> int:
     line = ProgressLine("decide recheck")
     told = lambda done, of: line.show(f"{done} of {of} searches", done / of)  # noqa: E731
     names, question = arch_names(options.arch), recheck_question()
-    decisions, interrupted = decide_recheck(question, names, options.patching, options.preempt, told, options.bound)
+    decisions = decide_recheck(question, names, options.patching, options.preempt, told, options.bound)
     line.done()
     if options.json:
-        verdicts = [decision_json(decision) for decision in decisions]
-        print_json({"schema": "trapline.decide/1", "check": options.check, "verdicts": verdicts})
+        print_json(decisions_json(options.check, decisions))
     else:
         print(decisions_text(decisions))
-    return say_interrupted(f"{len(decisions)} verdicts are complete") if interrupted else DONE
+    if decisions.searches.interrupted:
+        complete = [decision for decision in decisions.found if decision.complete]
+        return say_interrupted(f"{len(complete)} verdicts are complete")
+    return say_lost(decisions.searches.loss) if decisions.searches.lost else DONE

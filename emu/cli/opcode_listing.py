@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 
 import arches
 from emu.cli.status import DONE, say_interrupted
@@ -15,6 +14,7 @@ from emu.elf.file import ElfFile
 from emu.elf.module import open_image
 from emu.errors import UsageError
 from emu.foreign import escaped
+from emu.parallel.interrupts import until_interrupted
 from emu.report.text import ProgressLine, table
 from emu.verdict.listing import Line, Listing
 from emu.verdict.opcode import known_features
@@ -54,7 +54,7 @@ def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, l
     head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.version}
     print(json.dumps(head)[:-1] + ', "instructions": [')
     separator, whole = " ", False
-    with suppress(KeyboardInterrupt):
+    with until_interrupted():
         for line in lines:
             print(separator + json.dumps(line.json()))
             separator = ","
@@ -66,7 +66,7 @@ def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, l
 def print_lines(listing: Listing, lines: Iterator[Line]) -> bool:
     """Each function under its name, as disassemblers have it; whether no ^C cut it short."""
     heading, whole = None, False
-    with suppress(KeyboardInterrupt):
+    with until_interrupted():
         for line in lines:
             if heading != (line.section.name, line.symbol):
                 heading = line.section.name, line.symbol

@@ -23,8 +23,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="trapline",
         description="A laboratory for kernel probes: real guest code, real breakpoint words, every interleaving.",
-        epilog="exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 130 interrupted (what"
-        " was done by then is printed)",
+        epilog="exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 130 ^C, 143"
+        " SIGTERM, 129 SIGHUP (what was done by then is printed)",
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")

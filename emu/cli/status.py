@@ -7,8 +7,14 @@ import sys
 DONE = 0
 CONTRADICTED = 1  # a verdict is not what --expect says
 BAD_INPUT = 2  # or bad usage
-INTERRUPTED = 130  # ^C; what was done by then is printed
+INTERRUPTED = 130  # ^C, and 143 for SIGTERM, 129 for SIGHUP; what was done by then is printed
 COMPLETE = (DONE, CONTRADICTED)  # nothing was left half-way
+
+
+def say_lost(what: str) -> int:
+    """What came to nothing because workers died, once what there is instead is printed; the exit status."""
+    print(f"trapline: {what}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def say_interrupted(done: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -11,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import arches
-from emu.cli.arguments import Commands, command, positive
+from emu.cli.arguments import MOST_JOBS, Commands, at_most, command
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.opcode_command import add_rules
-from emu.cli.status import DONE, say_interrupted
+from emu.cli.status import DONE, say_interrupted, say_lost
 from emu.isa.isa import Isa
 from emu.parallel.dask import cluster
+from emu.parallel.pool import Here
 from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.opcode import known_features
 from emu.verdict.rules import Rule
 from emu.verdict.site import Release, parse_release
-from emu.verdict.sweep import Executors, SweepJob, SweepReport, processes, sweep, sweep_halfwords
+from emu.verdict.sweep import Crews, SweepJob, SweepReport, processes, sweep, sweep_halfwords
 from emu.verdict.wordmap import Difference
 
+MOST_LISTED = 1 << 32  # words
 Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
 
 
@@ -34,8 +37,10 @@ def add(commands: Commands) -> None:
     add_rules(parser)
     parser.add_argument("--against", metavar="RELEASE", help="a later release, to list the words that differ")
     how_many = "how many of them; default 20"
-    parser.add_argument("--list", "--limit-list", type=positive, default=20, metavar="N", help=how_many)
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="default: every core")
+    parser.add_argument("--list", "--limit-list", type=at_most(MOST_LISTED), default=20, metavar="N", help=how_many)
+    parser.add_argument(
+        "--jobs", type=at_most(MOST_JOBS), default=os.cpu_count() or 1, metavar="N", help="default: every core"
+    )
     parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler to give the work to")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="remembers what is done, to go on from there")
 
@@ -47,8 +52,9 @@ def sweep_words(options: argparse.Namespace) -> int:
         return sweep_all(options, arch, releases_of(options))
     job = SweepJob(probing.rules, releases_of(options), known_features(isa, probing, options.feature), actions=True)
     line = ProgressLine(f"sweep {arch.name}")
-    with workers(options) as executors:
-        report = sweep(job, executors, lambda done, of: line.show(f"{done} of {of} words", done / of), options.resume)
+    told = lambda done, of: line.show(f"{done} of {of} words", done / of)  # noqa: E731
+    with workers(options) as crews:
+        report = sweep(job, crews, told, options.resume, lambda message: print(f"trapline: {message}", file=sys.stderr))
     line.done()
     halves, differing_halves = halfwords(isa, job)
     differing = [*differing_halves, *islice(map(as_row, job.differences()), options.list)][: options.list]
@@ -58,6 +64,8 @@ def sweep_words(options: argparse.Namespace) -> int:
         print_report(job, report, halves, differing, len(differing_halves))
     if report.words == job.words:
         return DONE
+    if report.lost is not None:
+        return say_lost(f"{report.lost}: {report.words} of {job.words} words are counted")
     return say_interrupted(f"{report.words} of {job.words} words are counted")
 
 
@@ -68,13 +76,13 @@ def releases_of(options: argparse.Namespace) -> tuple[Release | None] | tuple[Re
 
 
 @contextmanager
-def workers(options: argparse.Namespace) -> Iterator[Executors | None]:
+def workers(options: argparse.Namespace) -> Iterator[Crews]:
     """Where the work goes: a cluster, processes, or here if one is enough."""
     if options.cluster is not None:
-        with cluster(options.cluster) as executors:
-            yield executors
+        with cluster(options.cluster) as crews:
+            yield crews
     else:
-        yield processes(options.jobs) if options.jobs > 1 else None
+        yield processes(options.jobs) if options.jobs > 1 else Here
 
 
 def halfwords(isa: Isa, job: SweepJob) -> tuple[dict[str, int], Differing]:
@@ -146,7 +154,8 @@ def print_report(
     totals = ", ".join(f"{verdict} {count}" for verdict, count in by_verdict(job, report.counts).items())
     print(f"\n{report.words} words: {totals}; {report.words_per_second / 1e6:.0f} million a second")
     if report.words != job.words:
-        print(f"not complete: interrupted, {job.words - report.words} words are not counted")
+        why = "interrupted" if report.lost is None else "workers were lost"
+        print(f"not complete: {why}, {job.words - report.words} words are not counted")
     if len(job.releases) > 1:
         print(f"{report.differing} words and {halves_differing} halfwords differ between the two releases")
         print(table(("words", "before", "after"), differing))

@@ -9,15 +9,17 @@ from functools import partial
 from typing import Any
 
 import arches
-from emu.cli.arguments import Commands, command, natural, positive
+from emu.cli.arguments import MOST_JOBS, Commands, at_most, command, natural, positive
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
 from emu.kernel.variants import choose_variant
+from emu.parallel.interrupts import until_interrupted
+from emu.parallel.pool import Death
 from emu.report.text import ProgressLine, print_json, table
 from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
 from emu.transparent.examples import ExampleRow, choose
-from emu.transparent.processes import Death, Pool
+from emu.transparent.processes import Pool
 from emu.transparent.search import Search, finding_of, search, text_of_bytes
 from emu.transparent.tally import Finding, Key, Tally, merged
 from emu.verdict.site import Release, parse_release
@@ -40,7 +42,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--seed", type=natural, default=1, metavar="S", help="of the random numbers; default 1")
     parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only this row; may be repeated")
     parser.add_argument("--case", metavar="LINE", help="replay one case, as a search prints it")
-    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes; default 1")
+    parser.add_argument("--jobs", type=at_most(MOST_JOBS), default=1, metavar="N", help="processes; default 1")
     parser.add_argument("--expect", choices=("none", "some"), help="exit with 1 unless there are that many differences")
 
 
@@ -73,11 +75,10 @@ def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
     """What differed, with the cases shrunk; those that a ^C comes before are as they were found."""
     groups, isa = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting[0]).isa
     found: dict[Key, Finding] = {}
-    try:
+    with until_interrupted() as cut_short:
         for finding in pool.findings(list(groups.values())):
             found[finding.group.key] = finding
-    except KeyboardInterrupt:
-        tally.interrupted = True
+    tally.interrupted = tally.interrupted or bool(cut_short)
     return [
         found.get(key) or finding_of(isa, group, group.case, str(group.difference)) for key, group in groups.items()
     ]
@@ -128,7 +129,7 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
         "refused": tally.refused.total(),
         "skipped": dict(tally.skipped),
         "differences": [finding.json() for finding in outcome.findings],
-        "deaths": [{"how": one.how, "case": one.case and format_case(one.case, isa)} for one in outcome.deaths],
+        "deaths": [{"how": one.how, "case": one.note and format_case(one.note, isa)} for one in outcome.deaths],
         "coverage": {row.label: coverage(row.label, tally) for row in rows if tally.tried[row.label]},
     }
 

@@ -62,6 +62,10 @@ class Settings:
             "views": setup.views,
         }
 
+    def text(self) -> str:
+        """The settings on one line, as messages have them."""
+        return " ".join(str(value) for value in self.names().values())
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
 
 import arches
-from emu.errors import UsageError
+from emu.errors import HandlerError, UsageError
+from emu.explore.search import Report
 from emu.lab.cells import Cell, Settings, explore_cell
 from emu.lab.lab import NotApplicable
 from emu.lab.scenario import NamedScenario
-from emu.parallel.processes import Forking
+from emu.parallel.interrupts import until_interrupted
+from emu.parallel.local import Processes, plain
+from emu.parallel.pool import Here, Lost, answers
 
 Told = Callable[[int, int], None]
 """Called with how many cells are done and how many there are."""
@@ -45,59 +48,77 @@ def grid(
     ]
 
 
-def searched(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> tuple[list[Cell], bool]:
-    """The searched cells in the order of `cells`, and whether ^C cut it short: then these are those done by then."""
-    found: list[Cell] = []
-    interrupted = False
-    try:
-        found.extend(explore_cells(cells, bound, limit, told))
-    except KeyboardInterrupt:
-        interrupted = True
+@dataclass
+class Searched:
+    """The cells that were searched, in the order in which they were asked for. A cell that is neither here nor
+    inapplicable was not searched: an interrupt came first, or each worker that tried it died, as `lost` says."""
+
+    asked: Sequence[Settings]
+    cells: list[Cell] = field(default_factory=list)
+    inapplicable: set[Settings] = field(default_factory=set)
+    lost: dict[Settings, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def applicable(self) -> list[Settings]:
+        return [settings for settings in self.asked if settings not in self.inapplicable]
+
+    @property
+    def missing(self) -> list[Settings]:
+        """What was not searched, or not to its end."""
+        known = {cell.settings for cell in self.cells if not cell.report.interrupted}
+        return [settings for settings in self.applicable if settings not in known]
+
+    @property
+    def loss(self) -> str:
+        """What was lost, on one line."""
+        (settings, how), *others = self.lost.items()
+        more = f" and {len(others)} more cells" if others else ""
+        return f"{settings.text()}{more}: not searched: the process that did it died twice ({how})"
+
+    def add(self, settings: Settings, answer: Report | Lost | None) -> None:
+        if answer is None:
+            self.inapplicable.add(settings)
+        elif isinstance(answer, Lost):
+            self.lost[settings] = answer.how
+        else:
+            self.cells.append(Cell(settings, answer))
+            self.interrupted = answer.interrupted
+
+
+def searched(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> Searched:
+    """Every cell, on all cores; after ^C those that were done by then."""
+    result = Searched(cells)
+    with until_interrupted() as cut_short:
+        for done, (settings, answer) in enumerate(explore_cells(cells, bound, limit), start=1):
+            result.add(settings, answer)
+            told(done, len(cells))
+            if result.interrupted:
+                break
+    result.interrupted = result.interrupted or bool(cut_short)
     rank = {settings: number for number, settings in enumerate(cells)}
-    return sorted(found, key=lambda cell: rank[cell.settings]), interrupted
+    result.cells.sort(key=lambda cell: rank[cell.settings])
+    return result
 
 
-def explore_cells(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> Iterator[Cell]:
-    """The searched cells as they are done, in no order; one that does not apply is left out.
+def explore_cells(
+    cells: Sequence[Settings], bound: int | None, limit: int | None
+) -> Iterator[tuple[Settings, Report | Lost | None]]:
+    """The cells as they are done, in no order: what was found, lost with its worker, or None for what does not apply.
 
     Work goes to as many processes as there are cores. Stopping the iteration stops the searches; so does ^C, which
     is raised to the caller.
     """
     workers = min(os.cpu_count() or 1, len(cells))
-    results = _in_processes(cells, bound, limit, workers) if workers > 1 else _here(cells, bound, limit)
-    for done, cell in enumerate(results, start=1):
-        told(done, len(cells))
-        if cell is not None:
-            yield cell
+    function = partial(_explore, cells, bound, limit)
+    with Processes(plain(function), workers) if workers > 1 else Here(function) as crew:
+        yield from ((cells[number], answer) for number, answer in answers(crew, range(len(cells))))
 
 
-def _here(cells: Sequence[Settings], bound: int | None, limit: int | None) -> Iterator[Cell | None]:
-    for settings in cells:
-        cell = _explore(settings, bound, limit)
-        yield cell
-        if cell is not None and cell.report.interrupted:
-            raise KeyboardInterrupt
-
-
-def _in_processes(
-    cells: Sequence[Settings], bound: int | None, limit: int | None, workers: int
-) -> Iterator[Cell | None]:
-    others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(workers, Forking())
-    futures = [pool.submit(_explore, settings, bound, limit) for settings in cells]
+def _explore(cells: Sequence[Settings], bound: int | None, limit: int | None, number: int) -> Report | None:
     try:
-        yield from (future.result() for future in as_completed(futures))
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            if worker not in others:
-                worker.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _explore(settings: Settings, bound: int | None, limit: int | None) -> Cell | None:
-    try:
-        return explore_cell(settings, bound=bound, limit=limit)
+        return explore_cell(cells[number], bound=bound, limit=limit).report
     except NotApplicable:
         return None
+    except HandlerError as error:  # a scenario may be right in some cells
+        raise HandlerError(f"{cells[number].text()}: {error}") from error

@@ -5,14 +5,14 @@ The same handler is searched with the comparison (variant `recheck`) and without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from emu.explore.search import Frequency
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
-from emu.lab.compare import Told, grid, searched
+from emu.lab.compare import Searched, Told, grid, searched
 from emu.lab.scenario import NamedScenario
 
 
@@ -57,10 +57,25 @@ class Decided:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict on the race, and on each scenario with somebody else's breakpoint."""
+    """The verdict on the race, and on each scenario with somebody else's breakpoint; `unknown` are those of them that
+    were not searched, so that the check may be harmful there."""
 
     race: Decided
     foreign: tuple[Decided, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.unknown
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided, and the races (variant `recheck`) on which nothing is known: why, the searches say."""
+
+    found: list[Decision]
+    undecided: list[Settings]
+    searches: Searched
 
 
 def decide_recheck(
@@ -70,27 +85,38 @@ def decide_recheck(
     preempts: Sequence[str],
     told: Told,
     bound: int | None = None,
-) -> tuple[list[Decision], bool]:
-    """A decision for each architecture, policy and preemption setting that exists; and whether a ^C cut that short,
-    so that only what was searched by then is decided."""
+) -> Decisions:
+    """A decision for each architecture, policy and preemption setting that exists, as far as the searches got."""
     scenarios = (question.race, *question.foreign)
-    settings = grid(scenarios, archs, ("recheck", "no-recheck"), patchings, preempts)
-    found, interrupted = searched(settings, bound, None, told)
-    cells = {cell.settings: cell for cell in found if cell.report.complete}
-    decided = [
-        Decided(cells[_other(cell.settings)], cell, key.scenario in question.foreign)
-        for key in settings
-        if (cell := cells.get(key)) is not None and key.variant == "recheck" and _other(key) in cells
-    ]
-    races = [one for one in decided if not one.foreign]
-    foreign = [tuple(one for one in decided if _same_place(one, race)) for race in races]
-    return [Decision(*both) for both in zip(races, foreign, strict=True)], interrupted
+    asked = grid(scenarios, archs, ("recheck", "no-recheck"), patchings, preempts)
+    searches = searched(asked, bound, None, told)
+    pairs = [key for key in asked if key.variant == "recheck" and not {key, _other(key)} & searches.inapplicable]
+    known = _decided(question, pairs, {cell.settings: cell for cell in searches.cells if cell.report.complete})
+    races = [key for key in pairs if key.scenario == question.race]
+    found = [_decision(race, pairs, known) for race in races if race in known]
+    return Decisions(found, [race for race in races if race not in known], searches)
+
+
+def _decided(
+    question: Question, pairs: Sequence[Settings], cells: Mapping[Settings, Cell]
+) -> Mapping[Settings, Decided]:
+    return {
+        key: Decided(cells[_other(key)], cells[key], key.scenario in question.foreign)
+        for key in pairs
+        if key in cells and _other(key) in cells
+    }
+
+
+def _decision(race: Settings, pairs: Sequence[Settings], known: Mapping[Settings, Decided]) -> Decision:
+    foreign = [key for key in pairs if _same_place(key, race)]
+    unknown = tuple(key.scenario.name for key in foreign if key not in known)
+    return Decision(known[race], tuple(known[key] for key in foreign if key in known), unknown)
 
 
 def _other(settings: Settings) -> Settings:
     return replace(settings, variant="no-recheck")
 
 
-def _same_place(one: Decided, race: Decided) -> bool:
-    a, b = one.settings, race.settings
-    return one is not race and (a.arch, a.patching, a.preempt) == (b.arch, b.patching, b.preempt)
+def _same_place(one: Settings, race: Settings) -> bool:
+    place = (race.arch, race.patching, race.preempt)
+    return one.scenario != race.scenario and (one.arch, one.patching, one.preempt) == place

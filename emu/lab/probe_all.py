@@ -27,6 +27,7 @@ from emu.kernel.kprobes import register_kprobe, verdict_at
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import Event, Kernel, Variant
 from emu.machine.guest_call import Argument, Call, Caller, Trace
+from emu.parallel.interrupts import until_interrupted
 from emu.verdict.listing import Line, Listing
 from emu.verdict.site import Verdict
 
@@ -153,13 +154,12 @@ class ProbeAll:
         ]
         names = [symbol.name for symbol in functions]
         report = Report(names, self.trace.result, sum(self.trace.steps.values()), sites)
-        try:
+        with until_interrupted() as cut_short:
             for number, site in enumerate(sites):
                 progress(number, len(sites))
                 self._alone(site, report)
             self._together([site for site in sites if site.refused is None], report)
-        except KeyboardInterrupt:
-            report.interrupted = True
+        report.interrupted = bool(cut_short)
         report.registers = sorted(set(report.registers))
         return report
 

@@ -1,36 +1,134 @@
-"""^C as a KeyboardInterrupt, though not in the middle of what cannot take one: there it comes a moment later."""
+"""^C, SIGTERM and SIGHUP: one exception, held back where it would do harm, and one exit status for each.
+
+A function that foreign code calls back, an engine's hook for instance, must not raise: what it raised would be lost,
+with what the engine had to say. A module whose functions call such code says so by `INTERRUPTS_WAIT = True`: an
+interrupt that comes in what they call is raised a moment later.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-from emu.machine.unicorn.cpu import in_engine
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MARK = "INTERRUPTS_WAIT"
+SOON = 0.001  # seconds until a held interrupt is tried again
+SAME = 1.0  # seconds in which a second signal is the first one again: `timeout` and terminals send theirs twice
+BY_SIGNAL = 128  # what a shell adds to the number of the signal that ended a command
 
-SOON = 0.001  # seconds
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asks for the end."""
+
+
+class Signals:
+    """Which signal came first."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.over = False
+        self._when = 0.0
+
+    def status(self, otherwise: int) -> int:
+        """The exit status of what a signal has ended."""
+        return otherwise if self.first is None else BY_SIGNAL + self.first
+
+    def came(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.first is not None and now - self._when < SAME:
+            return
+        self.first, self._when = self.first or number, now
+        self.interrupt(number, frame)
+
+    def interrupt(self, _number: int, frame: FrameType | None) -> None:
+        if self.over:
+            return
+        if waits(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON)
+        else:
+            raise Interrupted
 
 
 @contextmanager
-def interrupts_between_hooks() -> Iterator[None]:
-    """Within, no KeyboardInterrupt is raised in a function that the engine calls. It would be lost there, with what the
-    engine had to say, and the guest would run on."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGALRM)}
+def signals_interrupt(signals: Signals, to_the_end: bool = False) -> Iterator[None]:
+    """Within, each of ENDING raises Interrupted, but for those that this process was started to ignore (nohup).
+
+    With `to_the_end` none of them does anything afterwards: the process is about to end, with a status that is known.
+    """
+    before = _handlers() if threading.current_thread() is threading.main_thread() else {}
     try:
+        for number in before:
+            signal.signal(number, signals.interrupt if number == signal.SIGALRM else signals.came)
         yield
     finally:
+        signals.over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if to_the_end else handler)
 
 
-def _interrupt(_number: int, frame: FrameType | None) -> None:
-    if not in_engine(frame):
-        raise KeyboardInterrupt
-    signal.setitimer(signal.ITIMER_REAL, SOON)
+def _handlers() -> dict[int, Any]:
+    """Those signals that are nobody else's, and what handles them now."""
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    found = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)}
+    return {number: handler for number, handler in found.items() if handler in usual}
+
+
+def waits(frame: FrameType | None) -> bool:
+    """Whether a marked module waits for another one's function: that may be one that foreign code called."""
+    marked = True
+    while frame is not None:
+        called, marked = marked, bool(frame.f_globals.get(MARK))
+        if marked and not called:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """None of ENDING reaches this thread within, and none the processes that are started within; afterwards it does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # raises what came just before, which must not stay blocked
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class CutShort:
+    """Whether an interrupt came."""
+
+    came = False
+
+    def __bool__(self) -> bool:
+        return self.came
+
+
+@contextmanager
+def until_interrupted() -> Iterator[CutShort]:
+    """What is under way within ends at an interrupt; what it has by then is kept by those who look afterwards."""
+    cut_short = CutShort()
+    try:
+        yield cut_short
+    except KeyboardInterrupt:
+        cut_short.came = True
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is a signal's, and not raised by a user's own code: that raises KeyboardInterrupt, if anything, and
+    where signals raise Interrupted, or nothing as in a worker, such a one is no signal's."""
+    ours = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    return isinstance(error, Interrupted if ours else KeyboardInterrupt)
+
+
+def ignore_interrupts() -> None:
+    """For a process whose parent sees to its end: a terminal's ^C goes to both at once."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

@@ -7,7 +7,8 @@ from typing import Any
 from emu.explore.schedule import format_schedule
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Run
-from emu.lab.decide import Decided, Decision
+from emu.lab.compare import Searched
+from emu.lab.decide import Decided, Decision, Decisions
 
 
 def cell_json(cell: Cell) -> dict[str, Any]:
@@ -41,9 +42,30 @@ def run_json(run: Run) -> dict[str, Any]:
     }
 
 
+def comparison_json(result: Searched) -> dict[str, Any]:
+    return {
+        "schema": "trapline.compare/1",
+        "complete": not result.missing,
+        "cells": [cell_json(cell) for cell in result.cells],
+        "not_searched": [settings.names() for settings in result.missing],
+    }
+
+
+def decisions_json(check: str, decisions: Decisions) -> dict[str, Any]:
+    missing = decisions.searches.missing
+    return {
+        "schema": "trapline.decide/1",
+        "check": check,
+        "complete": not missing,
+        "verdicts": [decision_json(decision) for decision in decisions.found],
+        "not_searched": [settings.names() for settings in missing],
+    }
+
+
 def decision_json(decision: Decision) -> dict[str, Any]:
+    """`complete`: whether all that could show that the check is harmful was searched."""
     foreign = [{"scenario": one.settings.scenario.name, **decided_json(one)} for one in decision.foreign]
-    return {**decided_json(decision.race), "foreign": foreign}
+    return {**decided_json(decision.race), "complete": decision.complete, "foreign": foreign}
 
 
 def decided_json(decided: Decided) -> dict[str, Any]:

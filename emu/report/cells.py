@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
 from emu.explore.search import Frequency, Report
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
+from emu.lab.compare import Searched
 from emu.report.text import colour, table
 
 
@@ -39,28 +40,30 @@ def covers(report: Report) -> str:
     return f"{report.executions} executions{bound}: not complete, {why}; `never` and `always` are of these only"
 
 
-def comparison_text(cells: Sequence[Cell]) -> str:
+def comparison_text(result: Searched) -> str:
     """A table per scenario: variant, patching and preemption down, architectures across."""
+    texts = {settings: "not searched" for settings in result.applicable}
+    texts |= {cell.settings: _short(cell) for cell in result.cells}
     tables = []
-    for scenario in dict.fromkeys(cell.settings.scenario for cell in cells):
-        here = [cell for cell in cells if cell.settings.scenario == scenario]
-        archs = list(dict.fromkeys(cell.settings.arch for cell in here))
+    for scenario in dict.fromkeys(settings.scenario for settings in texts):
+        here = {settings: text for settings, text in texts.items() if settings.scenario == scenario}
+        archs = list(dict.fromkeys(settings.arch for settings in here))
         rows = same_rows_once(_comparison_rows(here, archs))
         tables.append(f"{scenario.name}\n{table(('variant', 'patching', 'preempt', *archs), rows)}\n\n")
-    total = sum(cell.report.executions for cell in cells)
-    complete = cells and all(cell.report.complete for cell in cells)
+    total = sum(cell.report.executions for cell in result.cells)
+    complete = not result.missing and all(cell.report.complete for cell in result.cells)
     whole = "every interleaving" if complete else "not all interleavings"
-    last = f"{len(cells)} cells, {total} executions, {whole}; outcome! always, outcome sometimes, others never"
+    last = f"{len(result.cells)} cells, {total} executions, {whole}; outcome! always, outcome sometimes, others never"
     return "".join(tables) + last
 
 
-def _comparison_rows(cells: Sequence[Cell], archs: Sequence[str]) -> list[list[str]]:
+def _comparison_rows(texts: Mapping[Settings, str], archs: Sequence[str]) -> list[list[str]]:
     """Variants in the order that the architectures name them, most common ones first."""
-    by_key = {(cell.settings.arch, *_row_key(cell.settings)): cell for cell in cells}
-    keys = list(dict.fromkeys(_row_key(cell.settings) for cell in cells))
+    by_key = {(settings.arch, *_row_key(settings)): text for settings, text in texts.items()}
+    keys = list(dict.fromkeys(_row_key(settings) for settings in texts))
     variants = list(dict.fromkeys(key[0] for key in keys))
     keys.sort(key=lambda key: (variants.index(key[0]), key[1]))
-    return [[*key, *(_short(by_key.get((arch, *key))) for arch in archs)] for key in keys]
+    return [[*key, *(by_key.get((arch, *key), "-") for arch in archs)] for key in keys]
 
 
 def same_rows_once(rows: Sequence[list[str]]) -> list[list[str]]:
@@ -77,10 +80,10 @@ def _row_key(settings: Settings) -> tuple[str, str, str]:
     return settings.variant or "", settings.patching or "", settings.preempt
 
 
-def _short(cell: Cell | None) -> str:
+def _short(cell: Cell) -> str:
     """A cell's outcomes, one a line; `!` marks those that every execution has."""
-    if cell is None:
-        return "-"
     marks = {Frequency.ALWAYS: "!", Frequency.SOMETIMES: ""}
     names = [name + marks[cell.frequency(name)] for name in Outcome if cell.frequency(name) is not Frequency.NEVER]
+    if cell.report.interrupted:
+        names.append("not to the end")
     return "\n".join(names) or "none"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from emu.explore.schedule import Schedule
 from emu.kernel.outcome import Outcome
-from emu.lab.decide import Decided, Decision, Verdict
+from emu.lab.cells import Cell, Settings
+from emu.lab.decide import Decided, Decision, Decisions, Verdict
 from emu.report.cells import same_rows_once, schedule_text
 from emu.report.text import table
 
 HEADER = ("arch", "patching", "preempt", "the check is", "sufficient", "harmful in")
 
 
-def decisions_text(decisions: Sequence[Decision]) -> str:
-    lines = [table(HEADER, same_rows_once([_row(decision) for decision in decisions]))]
-    claims = [_claims(one) for decision in decisions for one in (decision.race, *decision.foreign)]
+def decisions_text(decisions: Decisions) -> str:
+    rows = [*map(_row, decisions.found), *map(_undecided, decisions.undecided)]
+    lines = [table(HEADER, same_rows_once(rows))]
+    claims = [_claims(one) for decision in decisions.found for one in (decision.race, *decision.foreign)]
     if any(claims):
         lines.append("\nThe shortest interleavings (try them with: trapline run SCENARIO ... --schedule '...'):")
     for *where, preempt, claim, schedule in same_rows_once([row for rows in claims for row in rows]):
@@ -32,8 +32,12 @@ def _row(decision: Decision) -> list[str]:
         race.settings.preempt,
         race.verdict,
         "yes" if race.sufficient else "no",
-        ", ".join(harmful) or "-",
+        ", ".join([*harmful, *(f"{name}?" for name in decision.unknown)]) or "-",
     ]
+
+
+def _undecided(race: Settings) -> list[str]:
+    return [race.arch, race.patching or "", race.preempt, "not searched", "?", "?"]
 
 
 def _claims(one: Decided) -> list[list[str]]:

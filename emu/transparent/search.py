@@ -13,6 +13,7 @@ from emu.isa.isa import Isa, text_of
 from emu.kernel import kallsyms
 from emu.kernel.kprobes import verdict_at
 from emu.machine.cpu import TrapKind
+from emu.parallel.interrupts import until_interrupted
 from emu.transparent.bench import Bench
 from emu.transparent.case import Case, format_case
 from emu.transparent.compare import Comparison, Difference
@@ -251,10 +252,9 @@ def search(
     After a ^C it is what was compared by then.
     """
     total = Tally()
-    try:
+    with until_interrupted() as cut_short:
         _rounds(rows, encodings, seed, run, total, progress)
-    except KeyboardInterrupt:
-        total.interrupted = True
+    total.interrupted = bool(cut_short)
     return total
 
 

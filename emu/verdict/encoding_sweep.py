@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from emu.isa.isa import Isa
+from emu.parallel.interrupts import until_interrupted
 from emu.verdict.probing import Probing
 from emu.verdict.site import Decision, Release, Site
 
@@ -49,7 +49,7 @@ def sweep_encodings(
     assert probing.encodings is not None
     todo = list(probing.encodings())
     report = EncodingReport(len(todo))
-    with suppress(KeyboardInterrupt):
+    with until_interrupted():
         for insn in todo:
             site = Site(insn=insn, addr=ADDRESS, features=features)
             report.add(isa.word(insn), [probing.decide(site, release) for release in releases])

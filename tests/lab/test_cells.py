@@ -93,22 +93,23 @@ def test_cells_are_the_same_on_one_core_and_on_several(monkeypatch, cores):
     told = []
     foreign = [find_scenario("foreign_break"), find_scenario("foreign_break_gas")]
     cells = grid(foreign, ["arm64", "mips"], ["mainline"], ["live"], ["none"])
-    found, interrupted = searched(cells, None, None, lambda done, of: told.append((done, of)))
-    assert not interrupted
+    result = searched(cells, None, None, lambda done, of: told.append((done, of)))
+    assert (result.interrupted, result.missing) == (False, [])
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [(cell.settings.scenario.name, cell.settings.arch) for cell in found] == [
+    assert [(cell.settings.scenario.name, cell.settings.arch) for cell in result.cells] == [
         ("foreign_break", "arm64"),
         ("foreign_break", "mips"),
         ("foreign_break_gas", "mips"),
     ]
-    assert [cell.frequency("oops") for cell in found] == ["always", "always", "never"]
+    assert [cell.frequency("oops") for cell in result.cells] == ["always", "always", "never"]
+    assert [settings.arch for settings in result.inapplicable] == ["arm64"]
 
 
 def test_stopping_the_iteration_stops_the_searches():
     import multiprocessing
 
     cells = grid([find_scenario("unregister_vs_hit")], ["mips", "loongarch"], None, ["live"], ["none"])
-    results = explore_cells(cells, None, 3, lambda done, of: None)
+    results = explore_cells(cells, None, 3)
     next(results)
     results.close()
     assert multiprocessing.active_children() == []

@@ -93,10 +93,12 @@ def test_what_the_verdict_is_made_of():
 def test_all_at_once():
     """A decision for each policy and preemption setting, with the scenarios that the architecture can have."""
     told = []
-    decisions, interrupted = decide_recheck(
+    result = decide_recheck(
         recheck_question(), ["riscv", "arm64"], ["live"], ["none", "full"], lambda done, of: told.append((done, of))
     )
-    assert not interrupted
+    decisions = result.found
+    assert (result.undecided, result.searches.interrupted) == ([], False)
+    assert all(decision.complete for decision in decisions)
     places = [(one.race.settings.arch, one.race.settings.preempt) for one in decisions]
     assert places == [("riscv", "none"), ("riscv", "full"), ("arm64", "none"), ("arm64", "full")]
     for decision in decisions:

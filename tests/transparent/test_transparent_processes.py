@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from functools import partial
+from threading import Timer
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_an_engine_that_dies_costs_the_case_and_nothing_else(pool):
     assert [tally.compared.total() for tally in tallies] == [quota.encodings for quota in QUOTAS]
     assert dying.deaths
     for death in dying.deaths:
-        assert death.how == "SIGKILL" and death.case.regs["r4"] >> 62 == 3
+        assert death.how == "SIGKILL" and death.note.regs["r4"] >> 62 == 3
     assert sum(tally.skipped[LETHAL] for tally in tallies) == len(dying.deaths)
     assert len(set(map(str, dying.deaths))) == len(dying.deaths)
 
@@ -130,19 +131,18 @@ def test_mistakes_in_a_process_are_raised_here_with_their_place(pool):
     assert "in <lambda>" in raised.value.__notes__[0]
 
 
-def test_after_an_interrupt_each_process_gives_what_it_has(pool):
-    """One quota is done, another under way, and the others have not begun; then the same processes go on."""
+def test_after_an_interrupt_each_process_gives_what_it_has(pool, interruptible):
+    """One quota is done, two are under way, and the last has not begun; then the same processes go on."""
     long = [QUOTAS[0], *(Quota(quota.row, 100_000, 1) for quota in QUOTAS[1:])]
     slowly = pool(slow, 2)
     tallies = slowly.run(long)
     found = [next(tallies)]
-    time.sleep(0.5)
-    found.append(tallies.throw(KeyboardInterrupt))
+    Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        while True:
-            found.append(next(tallies))
-    assert [list(tally.tried) for tally in found] == [[quota.row] for quota in long[:2]]
-    assert 0 < found[1].tried.total() < 1000
+        for tally in tallies:
+            found.append(tally)
+    assert [list(tally.tried) for tally in found] == [[quota.row] for quota in long[:3]]
+    assert all(0 < tally.tried.total() < 1000 for tally in found[1:])
     [finding] = slowly.findings(list(found[0].groups.values()))
     assert finding.word.startswith("0x1e")
 

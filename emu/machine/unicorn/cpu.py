@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Collection, Sequence
-from types import FrameType
 from typing import Any
 
 import unicorn
@@ -45,7 +44,7 @@ TRANSLATED = 32 << 20  # bytes of translated code; by itself an engine reserves 
 EXTENDED = 80  # bits: the library wants significand and exponent of such a register apart
 SHARED = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
 TEXT = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
-HOOKS = Uc.hook_add.__code__.co_filename  # the library calls them from here
+INTERRUPTS_WAIT = True  # see emu.parallel.interrupts: `step` calls the engine, and the engine calls hooks
 REMOVE_CACHE = unicorn_const.UC_CTL_IO_WRITE << 30 | 2 << 26 | unicorn_const.UC_CTL_TB_REMOVE_CACHE  # two arguments
 ACCESS = {
     unicorn_const.UC_MEM_READ_UNMAPPED: "read",
@@ -407,13 +406,6 @@ class UnicornCpu:
         last = self._pc_mask
         start, end = (addr, addr + size) if addr + size <= last else (min(addr, last - 1), last)
         uclib.uc_ctl(self._handle, REMOVE_CACHE, ctypes.c_uint64(start), ctypes.c_uint64(end))
-
-
-def in_engine(frame: FrameType | None) -> bool:
-    """Whether the engine called the function that a frame is of: what is raised there may be lost."""
-    while frame is not None and frame.f_code.co_filename != HOOKS:
-        frame = frame.f_back
-    return frame is not None
 
 
 def _constants(arch: str) -> Any:

@@ -9,7 +9,7 @@ import arches
 from emu.machine.cpu import Trap
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
-from emu.parallel.interrupts import interrupts_between_hooks
+from emu.parallel.interrupts import Signals, signals_interrupt
 
 TEXT = 0x10000
 BREAKS = {"arm64": "800020d4", "mips": "cd800000", "x86": "cc"}  # on RISC-V ebreak comes to no hook
@@ -25,7 +25,7 @@ def at_break(arch):
 
 
 @pytest.mark.parametrize("arch", BREAKS)
-def test_the_commands_do_not_raise_it_there_at_all(monkeypatch, arch):
+def test_the_commands_do_not_raise_it_there_at_all(monkeypatch, interruptible, arch):
     """The step is as it would have been without, and the interrupt comes right after it."""
     hook = UnicornCpu._on_interrupt
 
@@ -36,7 +36,7 @@ def test_the_commands_do_not_raise_it_there_at_all(monkeypatch, arch):
     monkeypatch.setattr(UnicornCpu, "_on_interrupt", pressed)
     cpu, stopped = at_break(arch), None
     before = signal.getsignal(signal.SIGINT)
-    with interrupts_between_hooks(), pytest.raises(KeyboardInterrupt):
+    with signals_interrupt(Signals()), pytest.raises(KeyboardInterrupt):
         stopped = cpu.step()
         time.sleep(5)
     assert isinstance(stopped, Trap)
