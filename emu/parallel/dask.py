@@ -131,6 +131,8 @@ class Cluster:
 
 def _outcome(future: Any) -> Any:
     """What a future came to; what is raised and not the input's fault counts as the worker's end: KilledWorker, ..."""
+    if future.status == "cancelled":
+        return Death("cancelled")
     try:
         return future.result()
     except TraplineError as error:

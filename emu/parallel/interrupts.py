@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+USUAL = (signal.SIG_DFL, signal.default_int_handler)  # nobody else wants them
 MARK = "INTERRUPTS_WAIT"
 SOON = 0.001  # seconds until a held interrupt is tried again
 SAME = 1.0  # seconds in which a second signal is the first one again: `timeout` and terminals send theirs twice
@@ -58,25 +58,24 @@ class Signals:
 def signals_interrupt(signals: Signals, to_the_end: bool = False) -> Iterator[None]:
     """Within, each of ENDING raises Interrupted, but for those that this process was started to ignore (nohup).
 
-    With `to_the_end` none of them does anything afterwards: the process is about to end, with a status that is known.
+    `to_the_end` is for a process that does nothing else. It may have been started with these signals blocked, so that
+    none comes before; and none does anything afterwards: the process is about to end, with a status that is known.
     """
-    before = _handlers() if threading.current_thread() is threading.main_thread() else {}
+    main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in (*ENDING, signal.SIGALRM) if main and signal.getsignal(number) in USUAL]
+    pythons = [number for number in taken if signal.getsignal(number) is signal.default_int_handler]
     try:
-        for number in before:
+        for number in taken:
             signal.signal(number, signals.interrupt if number == signal.SIGALRM else signals.came)
+        if to_the_end:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         yield
     finally:
         signals.over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if to_the_end else handler)
-
-
-def _handlers() -> dict[int, Any]:
-    """Those signals that are nobody else's, and what handles them now."""
-    usual = (signal.SIG_DFL, signal.default_int_handler)
-    found = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)}
-    return {number: handler for number, handler in found.items() if handler in usual}
+        for number in taken:
+            otherwise = signal.default_int_handler if number in pythons else signal.SIG_DFL
+            signal.signal(number, signal.SIG_IGN if to_the_end else otherwise)
 
 
 def waits(frame: FrameType | None) -> bool:

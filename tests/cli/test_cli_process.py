@@ -1,4 +1,4 @@
-"""The command line as a process: ^C, a reader that goes away, a terminal."""
+"""The command line as a process: ^C and other signals, workers that die, a reader that goes away, a terminal."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from emu.cli import main
+
 ROOT = Path(__file__).parents[2]
 LONG = ("--arch", "mips", "--patching", "live", "--preempt", "full")
 PATIENCE = 60  # seconds until a process counts as hanging
@@ -23,8 +25,8 @@ def start():
     started = []
 
     def run(*arguments, python=("-m", "emu.cli")):
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen([sys.executable, *python, *arguments], cwd=ROOT, start_new_session=True, **streams)
+        how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": default_signals}
+        process = subprocess.Popen([sys.executable, *python, *arguments], cwd=ROOT, start_new_session=True, **how)
         started.append(process)
         return process
 
@@ -33,6 +35,12 @@ def start():
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def default_signals():
+    """As a terminal starts a command, also where the tests themselves were started to ignore some (nohup, a job)."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def endless(tmp_path):
@@ -66,11 +74,16 @@ def wait_for(path):
         time.sleep(0.02)
 
 
-def interrupt(process, everybody):
+def interrupt(process, everybody, number=signal.SIGINT):
     if everybody:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
     else:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
+
+
+def workers_of(process):
+    """The processes that a process has started."""
+    return [int(number) for number in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 BOTH = pytest.mark.parametrize("everybody", [True, False], ids=["group", "parent"])
@@ -108,8 +121,9 @@ def test_an_interrupted_comparison_prints_the_cells_that_are_done(start, tmp_pat
     wait_for(told)
     interrupt(process, everybody)
     out, err = process.communicate(timeout=PATIENCE)
-    cells = json.loads(out)["cells"]
-    assert process.returncode == 130
+    found = json.loads(out)
+    cells = found["cells"]
+    assert (process.returncode, found["complete"], len(found["not_searched"])) == (130, False, 8 - len(cells))
     assert err == f"trapline: interrupted: {len(cells)} of at most 8 cells are done\n"
     assert {cell["scenario"] for cell in cells} == {"foreign_break"}
     assert len(cells) >= 3  # the two workers had got to the other scenario
@@ -125,10 +139,14 @@ def test_an_interrupted_decision_prints_the_verdicts_that_are_complete(start, ev
         out, err = process.communicate(timeout=PATIENCE)
         if out:
             break
-    verdicts = json.loads(out)["verdicts"]
-    assert process.returncode == 130
-    assert err == f"trapline: interrupted: {len(verdicts)} verdicts are complete\n"
+    found = json.loads(out)
+    verdicts = found["verdicts"]
+    assert (process.returncode, found["complete"]) == (130, False)
+    complete = [verdict for verdict in verdicts if verdict["complete"]]
+    assert err == f"trapline: interrupted: {len(complete)} verdicts are complete\n"
+    not_searched = {(cell["arch"], cell["patching"], cell["preempt"]) for cell in found["not_searched"]}
     for verdict in verdicts:
+        assert verdict["complete"] == ((verdict["arch"], verdict["patching"], verdict["preempt"]) not in not_searched)
         assert verdict["without"]["complete"] and verdict["with"]["complete"]
 
 
@@ -204,6 +222,159 @@ def test_an_interrupt_at_any_moment_shows_no_traceback(start, delay):
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert re.fullmatch(r"trapline: interrupted(: \d+ executions are done)?\n", err)
+
+
+# Other signals, and workers that die
+
+
+def runs(pid):
+    """Whether a process is there, and more than what its parent has not asked for yet."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
+OTHERS = {signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@BOTH
+@pytest.mark.parametrize("number", OTHERS, ids=lambda number: number.name)
+def test_sigterm_and_sighup_print_what_is_known(start, tmp_path, number, everybody):
+    scenario, told = endless(tmp_path)
+    process = start("compare", "foreign_break", scenario, "--arch", "loongarch", "--patching", "live")
+    wait_for(told)
+    interrupt(process, everybody, number)
+    interrupt(process, everybody, number)  # as `timeout` does, and a shell whose terminal is closed
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == OTHERS[number]
+    assert re.fullmatch(r"trapline: interrupted: \d+ of at most \d+ cells are done\n", err)
+    assert "foreign_break\n" in out and "not searched" in out
+
+
+def test_signals_that_the_process_was_started_to_ignore_stay_ignored(start, tmp_path):
+    """nohup: SIGHUP does nothing, SIGTERM ends it."""
+    scenario, told = endless(tmp_path)
+    code = (
+        "import signal, sys; signal.signal(1, signal.SIG_IGN); from emu.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    process = start("explore", scenario, "--arch", "loongarch", python=("-c", code))
+    wait_for(told)
+    interrupt(process, True, signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    interrupt(process, True, signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+
+
+def test_a_killed_comparison_leaves_no_workers(start, tmp_path):
+    """Its standard output, which they share, ends when the last of them does."""
+    scenario, told = endless(tmp_path)
+    process = start("compare", scenario, "--arch", "loongarch", "--patching", "live")
+    wait_for(told)
+    workers = workers_of(process)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    assert workers and not any(map(runs, workers))
+
+
+def test_a_worker_that_dies_costs_its_cell_only(start, tmp_path):
+    """Each process that searches this scenario ends itself; the other one's cells are printed."""
+    path = tmp_path / "dies.py"
+    path.write_text('import os\n\ndef leaves(lab):\n    """Who?"""\n    os._exit(0)\n')
+    options = ("--arch", "loongarch", "--variant", "mainline", "--patching", "live", "--preempt", "none")
+    process = start("compare", f"{path}::leaves", "foreign_break", *options)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    where = f"{path}::leaves loongarch mainline live none 2 coherent"
+    assert err == f"trapline: {where}: not searched: the process that did it died twice (exit status 0)\n"
+    assert re.search(r"^mainline +live +none +not searched$", out, re.M)
+    assert re.search(r"^foreign_break\n.*\n.*\nmainline +live +none +passed-on!$", out, re.M)
+    assert "1 cells, 1 executions, not all interleavings" in out
+
+
+def test_a_killed_worker_is_replaced(start, tmp_path):
+    """The first execution of the first cell waits to be killed; its cell is searched again."""
+    path, waits = tmp_path / "waits.py", tmp_path / "waits"
+    path.write_text(
+        f"""
+import time
+from pathlib import Path
+from emu.explore.ops import load
+
+def waits(lab):
+    \"\"\"Who?\"\"\"
+    file = Path({str(waits)!r})
+    if not file.exists():
+        file.touch()
+        time.sleep(100)
+    async def steps():
+        await load("x")
+    return {{"cpu0": steps()}}
+"""
+    )
+    options = ("--arch", "loongarch", "--variant", "mainline", "seed", "--patching", "live", "--preempt", "none")
+    process = start("compare", f"{path}::waits", *options, "--json")
+    wait_for(waits)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    out, err = process.communicate(timeout=PATIENCE)
+    found = json.loads(out)
+    assert (process.returncode, err, found["complete"]) == (0, "", True)
+    assert [cell["executions"] for cell in found["cells"]] == [1, 1]
+
+
+@pytest.mark.parametrize("command", ["explore", "compare"])
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "GeneratorExit", "Mine"])
+def test_a_scenario_that_raises_what_ends_programs_is_named(start, tmp_path, command, error):
+    if error == "GeneratorExit":
+        pytest.skip("Python ends coroutines with it")
+    path = tmp_path / "bad.py"
+    path.write_text(f'class Mine(BaseException): pass\n\ndef bad(lab):\n    """Who?"""\n    raise {error}\n')
+    process = start(command, f"{path}::bad", "--arch", "loongarch")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (2, "")
+    assert re.fullmatch(rf"trapline: .*bad raised {error}: at {path}:5; expected it to return\n", err)
+    assert (command == "compare") == ("bad.py::bad loongarch" in err)
+
+
+def test_a_full_disk_loses_nothing_that_is_counted(start, tmp_path):
+    """No file may have more than 2,000 bytes here: that is a journal of some ten chunks."""
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from emu.cli import main"
+    journal = tmp_path / "journal"
+    options = ("sweep", "csky", "--jobs", "2", "--json", "--resume", str(journal))
+    process = start(*options, python=("-B", "-c", f"{code}; sys.exit(main(sys.argv[1:]))"))
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, json.loads(out)["words"]) == (0, 2**32)
+    assert re.fullmatch(rf"trapline: {journal}: File too large: the sweep goes on, .*\n", err)
+    assert os.listdir(tmp_path) == ["journal"]
+    assert 0 < journal.stat().st_size <= 2000
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
+@pytest.mark.parametrize("command", ["sweep loongarch --resume", "opcode loongarch --elf", "probe-all"])
+def test_what_is_no_file_is_refused_at_once(start, tmp_path, kind, command):
+    path = {"fifo": tmp_path / "fifo", "device": "/dev/zero", "directory": tmp_path}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    more = ["f", "--arch", "loongarch"] if command == "probe-all" else []
+    process = start(*command.split(), str(path), *more)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (2, "")
+    assert err.count("\n") == 1 and "expected a regular file" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sweep", "loongarch", "--jobs", "100000000000"), "--jobs: '100000000000': expected at most 1024"),
+        (("sweep", "loongarch", "--list", "9" * 20), f"--list/--limit-list: '{'9' * 20}': expected at most {2**32}"),
+        (("transparent", "loongarch", "--jobs", "1025"), "--jobs: '1025': expected at most 1024"),
+    ],
+)
+def test_numbers_that_nothing_can_hold_are_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        main(list(arguments))
+    assert message in capsys.readouterr().err
 
 
 # A reader that goes away
