@@ -79,6 +79,8 @@ class Processes:
 
     def free(self) -> bool:
         """Another process is made if need be; where the system has none to give, those that there are must do."""
+        dead = wait([worker.connection for worker in self._idle], timeout=0)  # nothing was asked of them
+        self._idle = [worker for worker in self._idle if worker.connection not in dead]
         if not self._idle and len(self._busy) < self._count:
             try:
                 self._idle.append(_Worker(self._make))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emu.explore.schedule import Schedule
 from emu.kernel.outcome import Outcome
-from emu.lab.cells import Cell, Settings
+from emu.lab.cells import Settings
 from emu.lab.decide import Decided, Decision, Decisions, Verdict
 from emu.report.cells import same_rows_once, schedule_text
 from emu.report.text import table

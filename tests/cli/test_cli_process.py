@@ -166,16 +166,28 @@ def test_an_interrupted_sweep_prints_what_it_counted(start, tmp_path, everybody)
 def test_a_killed_sweep_leaves_no_workers_and_is_resumed(start, tmp_path):
     """Its workers share its standard output: that ends when the last of them does."""
     journal = tmp_path / "journal"
-    process = start("sweep", "loongarch", "--jobs", "2", "--json", "--resume", str(journal))
+    command = ("sweep", "loongarch", "--jobs", "2", "--json", "--resume", str(journal))
+    process = start(*command, python=("-c", sweep_of("range(0x2000, 0x3000)")))
     wait_for(journal)
     process.kill()
     process.communicate(timeout=PATIENCE)
     done = json.loads(journal.read_text())["done"]
     assert 0 < len(done) < 256
-    process = start("sweep", "loongarch", "--jobs", "2", "--json", "--resume", str(journal))
+    process = start(*command, python=("-c", sweep_of("range(0x2000, 0x3000)")))
     report = json.loads(process.communicate(timeout=PATIENCE)[0])
-    assert (process.returncode, report["complete"], sum(report["rows"].values())) == (0, True, 2**32)
+    assert (process.returncode, report["complete"], sum(report["rows"].values())) == (0, True, 2**28)
     assert report["rows"]["ll_w"] == 2**24
+
+
+def sweep_of(space):
+    """A program that sweeps through fewer words: those whose upper halves are given."""
+    return f"""
+import sys
+from functools import partial
+from emu.cli import main, sweep_command
+sweep_command.SweepJob = partial(sweep_command.SweepJob, space={space})
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @BOTH
@@ -288,7 +300,7 @@ def test_a_worker_that_dies_costs_its_cell_only(start, tmp_path):
     where = f"{path}::leaves loongarch mainline live none 2 coherent"
     assert err == f"trapline: {where}: not searched: the process that did it died twice (exit status 0)\n"
     assert re.search(r"^mainline +live +none +not searched$", out, re.M)
-    assert re.search(r"^foreign_break\n.*\n.*\nmainline +live +none +passed-on!$", out, re.M)
+    assert re.search(r"^foreign_break\n.*\n.*\nmainline +live +none +oops!$", out, re.M)
     assert "1 cells, 1 executions, not all interleavings" in out
 
 
@@ -323,11 +335,10 @@ def waits(lab):
     assert [cell["executions"] for cell in found["cells"]] == [1, 1]
 
 
-@pytest.mark.parametrize("command", ["explore", "compare"])
-@pytest.mark.parametrize("error", ["KeyboardInterrupt", "GeneratorExit", "Mine"])
+@pytest.mark.parametrize(
+    ("command", "error"), [("explore", "KeyboardInterrupt"), ("compare", "KeyboardInterrupt"), ("compare", "Mine")]
+)
 def test_a_scenario_that_raises_what_ends_programs_is_named(start, tmp_path, command, error):
-    if error == "GeneratorExit":
-        pytest.skip("Python ends coroutines with it")
     path = tmp_path / "bad.py"
     path.write_text(f'class Mine(BaseException): pass\n\ndef bad(lab):\n    """Who?"""\n    raise {error}\n')
     process = start(command, f"{path}::bad", "--arch", "loongarch")
@@ -339,19 +350,25 @@ def test_a_scenario_that_raises_what_ends_programs_is_named(start, tmp_path, com
 
 def test_a_full_disk_loses_nothing_that_is_counted(start, tmp_path):
     """No file may have more than 2,000 bytes here: that is a journal of some ten chunks."""
-    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from emu.cli import main"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     journal = tmp_path / "journal"
     options = ("sweep", "csky", "--jobs", "2", "--json", "--resume", str(journal))
-    process = start(*options, python=("-B", "-c", f"{code}; sys.exit(main(sys.argv[1:]))"))
+    process = start(*options, python=("-B", "-c", limit + sweep_of("range(256)")))
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, json.loads(out)["words"]) == (0, 2**32)
+    assert (process.returncode, json.loads(out)["words"]) == (0, 2**24)
     assert re.fullmatch(rf"trapline: {journal}: File too large: the sweep goes on, .*\n", err)
     assert os.listdir(tmp_path) == ["journal"]
     assert 0 < journal.stat().st_size <= 2000
 
 
-@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
-@pytest.mark.parametrize("command", ["sweep loongarch --resume", "opcode loongarch --elf", "probe-all"])
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        *(("sweep loongarch --resume", kind) for kind in ("fifo", "device", "directory")),
+        ("opcode loongarch --elf", "fifo"),
+        ("probe-all", "device"),
+    ],
+)
 def test_what_is_no_file_is_refused_at_once(start, tmp_path, kind, command):
     path = {"fifo": tmp_path / "fifo", "device": "/dev/zero", "directory": tmp_path}[kind]
     if kind == "fifo":
