@@ -31,7 +31,7 @@ def uncounted(monkeypatch):
 
 def test_a_slice_of_arm64_is_what_the_masks_leave_free():
     """2^20 words with upper halves 0x1900 to 0x190f: MOPS, 3b200c00 19000400, leaves 14 of 16 lower bits free there."""
-    job = engine.SweepJob(arches.load("arm64").rules, ((6, 1), (6, 13)), chunks=16, space=range(0x1900, 0x1910))
+    job = engine.SweepJob(arches.load("arm64").probing.rules, ((6, 1), (6, 13)), chunks=16, space=range(0x1900, 0x1910))
     report = engine.sweep(job)
     assert report.counts["mops"] == report.differing == 2**18
     assert sum(report.counts.values()) == 2**20
