@@ -8,7 +8,7 @@ from functools import cache
 
 from emu.arch import Arch
 from emu.errors import UsageError
-from emu.transparent.examples import Examples
+from emu.trials import Trials
 
 
 def names() -> tuple[str, ...]:
@@ -22,9 +22,9 @@ def _load(folder: str) -> Arch:
     return arch
 
 
-def examples(arch: Arch) -> Examples:
+def trials(arch: Arch) -> Trials:
     """What an architecture gives to be tried under probes; read on first use."""
-    found: Examples = importlib.import_module(f"arches.{arch.name}.examples").EXAMPLES
+    found: Trials = importlib.import_module(f"arches.{arch.name}.trials").TRIALS
     return found
 
 

@@ -1,7 +1,7 @@
 """Which instructions each row of ARM64's rule tables is meant for, as LLVM 19 and Capstone 5 spell them.
 
 By the Arm ARM's encoding classes (DDI 0487, C4.1). Every `Mistake` is the kernel's own, and stays in the tables: see
-arches/arm64/kprobes.rules and arches/arm64/exclusive.rules.
+arches/arm64/kprobes.rules and arches/arm64/verdict_exclusive.rules.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ EXCLUSIVE = Meanings(
         Unallocated("other", 0x3FE00000, 0x08A00000, NO_CAS, Mistake("store_ex", NO_CAS, _BEFORE)),
     ),
 )
-"""What the rows of exclusive.rules are for."""
+"""What the rows of verdict_exclusive.rules are for."""
 
 # One text for each row that random words would miss, and for what has gone wrong elsewhere.
 TEXTS = (

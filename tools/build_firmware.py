@@ -19,8 +19,8 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a file: the project's root is not on the path yet
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from arches.csky import assembler as csky_assembler
 from emu.errors import TraplineError
+from tools.csky_assembler import assembler as csky_assembler
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 

@@ -68,7 +68,7 @@ def rulings() -> list[Ruling]:
     """Every set of rules that there was."""
     found = [_ruling("kprobes.rules", RULES, KPROBES, release) for release in periods(RULES)]
     return found + [
-        _ruling("exclusive.rules", EXCLUSIVE, EXCLUSIVE_MEANINGS, release) for release in periods(EXCLUSIVE)
+        _ruling("verdict_exclusive.rules", EXCLUSIVE, EXCLUSIVE_MEANINGS, release) for release in periods(EXCLUSIVE)
     ]
 
 

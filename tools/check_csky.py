@@ -15,8 +15,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from arches.csky.assemble_line import assemble_line
-from arches.csky.table import TABLE, halfword_size
+from arches.csky.insns import TABLE, halfword_size
+from arches.csky.isa_assemble import assemble_line
 from emu.errors import DecodeError
 from emu.isa.table import Insn, Row
 from tools.check_common import Comparison, edge_words, sample_words

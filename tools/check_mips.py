@@ -2,7 +2,7 @@
 
 Words: on MIPS32 releases 2 and 6 and on an Octeon, which row decides must be the one that is meant for the instruction,
 and so must which words have a delay slot. The kernel's own mistakes are in tools/mips_meanings.py, and counted by their
-reason; anything else is a disagreement. Our own list of branches (arches/mips/branches.py) has none to spare.
+reason; anything else is a disagreement. Our own list of branches (arches/mips/insns.py) has none to spare.
 Execution: see tools/execute_mips.py.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from arches.mips.branches import is_branch
+from arches.mips.insns import is_branch
 from arches.mips.verdict import RULES
 from emu.isa.capstone_text import Decoder, disassemble_words
 from emu.verdict.rules import Rule, RuleTable
@@ -134,7 +134,7 @@ def compare_words(count: int, per_row: int, seed: int) -> Iterator[Comparison]:
 
 def compare_branches(tool: str, texts: Texts, batches: Iterable[list[int]]) -> Comparison:
     """`is_branch` must be right of every instruction, for the emulator relies on it."""
-    result = Comparison(f"arches/mips/branches.py, {tool}")
+    result = Comparison(f"arches/mips/insns.py, {tool}")
     for words in batches:
         for word, text in zip(words, texts(words), strict=True):
             if text is not None:

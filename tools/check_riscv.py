@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from arches.riscv import bugs
-from arches.riscv.asm import assemble, table
+from arches.riscv.insns import assemble, table
 from arches.riscv.isa import DECODER, REGISTERS, make_cpu
 from arches.riscv.simulate import ACTIONS, actions
 from arches.riscv.verdict import RULES

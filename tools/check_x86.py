@@ -23,10 +23,10 @@ from pathlib import Path
 from random import Random
 
 import arches
-from arches.x86.examples import examples, opcode_rows
-from arches.x86.opcodes import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
-from arches.x86.rules import rules
+from arches.x86.insns import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
+from arches.x86.trials import examples, opcode_rows
 from arches.x86.verdict import decide
+from arches.x86.verdict_rules import rules
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
 from emu.transparent.bench import Bench
 from emu.transparent.search import Search
@@ -275,7 +275,7 @@ def compare(count: int, seed: int, report: Callable[[str], None]) -> Counter[str
 def compare_execution(count: int, seed: int, report: Callable[[str], None]) -> tuple[int, int]:
     """How many instructions were executed both ways, and kinds of difference; `report` gets a line for each."""
     arch = arches.load("x86")
-    search = Search(Bench(arch, arch.port.variants["fixed"], arches.examples(arch)))
+    search = Search(Bench(arch, arch.port.variants["fixed"], arches.trials(arch)))
     rows = sorted({f"kprobes:{rule.name}" for rule in rules() if rule.decision == "simulate"})
     tally = search.run([Quota(row, -(-count // len(rows)), seed) for row in rows])
     for group in tally.groups.values():

@@ -17,7 +17,7 @@ FP_LITERAL = Bug(
         Changed(  # `ldr d0, A + 0x8000` in the second slot
             "word=0x5c040000 at=0x80213000",
             "v0: 0x8021b000 in place, 0x80209008 under the probe (relative to the slot)",
-            "classes.decode:ldr_lit_fp",
+            "insns.decode:ldr_lit_fp",
         ),
     ),
 )
@@ -41,7 +41,7 @@ LDR_W_LITERAL = Bug(
         Changed(
             "word=0x180001e0 at=0x80222fc0",
             "end: completes, pc 0x80222fc4 in place, fault at 0x80222fc0 under the probe",
-            "classes.decode:ldr_lit_w",
+            "insns.decode:ldr_lit_w",
         ),
     ),
     until=(6, 12),

@@ -15,7 +15,7 @@ from emu.verdict.rules import RuleTable
 from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
-EXCLUSIVE = RuleTable.load(Path(__file__).with_name("exclusive.rules"))
+EXCLUSIVE = RuleTable.load(Path(__file__).with_name("verdict_exclusive.rules"))
 MAX_ATOMIC_CONTEXT_SIZE = 32  # instructions
 
 
@@ -68,5 +68,5 @@ def exclusive_load_before(site: Site, release: Release | None) -> int | None:
 
 @lru_cache(maxsize=1 << 16)
 def _exclusive(insn: bytes, release: Release | None) -> str:
-    """The row of exclusive.rules; every instruction is looked at from up to 32 others."""
+    """The row of verdict_exclusive.rules; every instruction is looked at from up to 32 others."""
     return EXCLUSIVE.decide(little_word(insn, 4), release).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from arches.csky.table import TABLE
+from arches.csky.insns import TABLE
 from emu.errors import DecodeError
 from emu.isa.operand import MemoryOperand
 from emu.isa.table import Insn

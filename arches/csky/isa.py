@@ -17,9 +17,9 @@ from arches.csky import (
     semantics_memory,
     semantics_system,
 )
-from arches.csky.assemble_line import assemble_line
+from arches.csky.insns import TABLE, halfword_size
+from arches.csky.isa_assemble import assemble_line
 from arches.csky.registers import PSR_TM_STEP, REGISTERS, RESET
-from arches.csky.table import TABLE, halfword_size
 from emu.errors import DecodeError
 from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of
 from emu.machine.memory import Memory

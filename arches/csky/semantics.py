@@ -10,8 +10,8 @@ tests/data/csky-step.json.gz show.
 
 from __future__ import annotations
 
-from arches.csky.condition import carry, s32, set_c
 from arches.csky.registers import LR
+from arches.csky.simulate_condition import carry, s32, set_c
 from emu.bits import mask
 from emu.isa.table import Insn
 from emu.machine.interp_cpu import InterpCpu

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arches.csky.condition import carry, s16, s32, set_c
 from arches.csky.registers import DATA_BASE
+from arches.csky.simulate_condition import carry, s16, s32, set_c
 from emu.bits import mask, sext
 from emu.isa.table import Insn
 from emu.machine.cpu import TrapKind

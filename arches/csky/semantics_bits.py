@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arches.csky.condition import carry, s32, set_c
+from arches.csky.simulate_condition import carry, s32, set_c
 from emu.bits import mask, sext
 from emu.isa.table import Insn
 from emu.machine.interp_cpu import InterpCpu

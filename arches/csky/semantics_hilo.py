@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arches.csky.condition import s16, s32
+from arches.csky.simulate_condition import s16, s32
 from emu.bits import mask
 from emu.isa.table import Insn
 from emu.machine.interp_cpu import InterpCpu

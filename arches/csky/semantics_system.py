@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arches.csky.condition import set_c
 from arches.csky.registers import PSR_AF, PSR_EE, PSR_FE, PSR_IE, PSR_S, SP, control_name
+from arches.csky.simulate_condition import set_c
 from emu.isa.table import Insn
 from emu.machine.cpu import TrapKind
 from emu.machine.interp_cpu import InterpCpu

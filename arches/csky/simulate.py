@@ -307,7 +307,7 @@ def _loads_of(repairs: Repairs) -> dict[str, Simulate]:
 
 @cache
 def actions(repairs: Repairs) -> Mapping[str, Simulate]:
-    """The routines by the names that kprobes.rules and repaired.rules use, with these bugs repaired."""
+    """The routines by the names that kprobes.rules and verdict_repaired.rules use, with these bugs repaired."""
     return MappingProxyType({**_branches_of(repairs), **_jumps_of(repairs), **_loads_of(repairs)})
 
 

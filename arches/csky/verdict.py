@@ -12,7 +12,7 @@ from emu.verdict.rules import RuleTable
 from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
-REPAIRED = RuleTable.load(Path(__file__).with_name("repaired.rules"))
+REPAIRED = RuleTable.load(Path(__file__).with_name("verdict_repaired.rules"))
 
 
 def insn_size(halfword: int) -> int:
@@ -23,7 +23,7 @@ def insn_size(halfword: int) -> int:
 def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
     """The kernel's answer; DecodeError for fewer bytes than the instruction has.
 
-    Of what is repaired, the rows of repaired.rules are asked first.
+    Of what is repaired, the rows of verdict_repaired.rules are asked first.
     """
     word = little_word(site.insn, insn_size(little_word(site.insn, 2)))
     if site.addr & 1:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.mips import bugs, isa, kprobes, traps
+from arches.mips import bugs, isa, kprobes
+from arches.mips import kprobes_traps as traps
 from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import actions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from arches.mips.branches import is_branch
+from arches.mips.insns import is_branch
 from emu.bits import field, sext
 from emu.isa.operand import MemoryOperand
 

@@ -34,7 +34,7 @@ STAYS_CURRENT = Bug(
         Changed(
             "word=0x10000003 at=0x80213000 next=0x00000000 cp0_status=0x20000000 then=0x25080001",
             "next probe's hits: 1 in place, 0 under the probe",
-            "classes.decode:beq",
+            "insns.decode:beq",
             leaves="next probe's r8: 0x1 in place, 0x0 under the probe",
         ),
         Explored("skipped_delay_slot", WRONG, leaves=HIT | {"wrong-result"}),
@@ -49,7 +49,7 @@ IRQS_STAY_OFF = Bug(
         Changed(
             "word=0x10000003 at=0x80213000 next=0x00000000",
             "cp0_status: 0x20000001 in place, 0x20000000 under the probe",
-            "classes.decode:beq",
+            "insns.decode:beq",
         ),
     ),
 )
@@ -61,7 +61,7 @@ LIKELY = Bug(
         Changed(
             "word=0x50000003 at=0x80213000 next=0x25080001",
             "r8: 0x1 in place, 0x0 under the probe",
-            "classes.decode:beql",
+            "insns.decode:beql",
         ),
         Explored("likely_branch", WRONG, leaves=MISSED),  # one that is not taken is skipped like a nop
         Probed("probe_likely_site", WRONG, leaves=MISSED),
@@ -75,7 +75,7 @@ COP1 = Bug(
         Changed(  # `mov.s $f2, $f0` is bc1f by 0x86 words
             "word=0x46000086 at=0x80213000 next=0x25080001",
             "pc: 0x80213004 in place, 0x8021321c under the probe",
-            "classes.decode:fp_single",
+            "insns.decode:fp_single",
         ),
     ),
 )
@@ -87,7 +87,7 @@ JALX = Bug(
         Changed(
             "word=0x74082000 at=0x80213000 next=0x00000000",
             "pc: 0x80208000 in place, 0x80213004 under the probe",
-            "classes.decode:jalx",
+            "insns.decode:jalx",
         ),
     ),
 )

@@ -7,7 +7,7 @@ engine has numbers of its own.
 from __future__ import annotations
 
 from arches.mips.accesses import memory_operands
-from arches.mips.branches import is_branch
+from arches.mips.insns import is_branch
 from arches.mips.lethal import GUARD
 from emu.bits import field
 from emu.isa import capstone_text, keystone_text

@@ -7,8 +7,8 @@ its own status is the soft register `sstatus`. Numbers are from the RISC-V Instr
 from __future__ import annotations
 
 from arches.riscv.accesses import memory_operands
-from arches.riscv.asm import assemble
-from arches.riscv.operands import FPR_NAMES, GPR_NAMES
+from arches.riscv.insns import assemble
+from arches.riscv.insns_operands import FPR_NAMES, GPR_NAMES
 from emu.errors import DecodeError
 from emu.isa import capstone_text
 from emu.isa.registers import RegisterFile

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arches.x86 import bugs, isa, kprobes, poke, traps
+from arches.x86 import bugs, isa, kprobes
+from arches.x86 import kprobes_poke as poke
+from arches.x86 import kprobes_traps as traps
 from arches.x86.breaks import INT3, may_change_live
-from arches.x86.emulate import actions
-from arches.x86.encodings import encodings
-from arches.x86.opcodes import decode_fields
+from arches.x86.insns import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
+from arches.x86.simulate import actions
 from arches.x86.verdict import SLOT_SIZE, decide
+from arches.x86.verdict_encodings import encodings
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa

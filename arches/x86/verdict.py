@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from arches.x86 import bugs
-from arches.x86.opcodes import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
-from arches.x86.rules import Rule, find_rule
+from arches.x86.insns import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
+from arches.x86.verdict_rules import Rule, find_rule
 from emu.isa.capstone_text import X86Insn
 from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
 

@@ -18,10 +18,10 @@ from emu.parallel.pool import Death
 from emu.report.text import ProgressLine, print_json, table
 from emu.transparent.bench import Bench
 from emu.transparent.case import format_case, parse_case
-from emu.transparent.examples import ExampleRow, choose
 from emu.transparent.processes import Pool
 from emu.transparent.search import Search, finding_of, search, text_of_bytes
 from emu.transparent.tally import Finding, Key, Tally, merged
+from emu.trials import TrialRow, choose
 from emu.verdict.site import Release, parse_release
 
 Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
@@ -88,22 +88,22 @@ def make_search(setting: Setting) -> Search:
     """A bench in this process, for one kernel."""
     name, variant, release = setting
     arch = arches.load(name)
-    return Search(Bench(arch, choose_variant(arch.port.variants, variant, release), arches.examples(arch)))
+    return Search(Bench(arch, choose_variant(arch.port.variants, variant, release), arches.trials(arch)))
 
 
-def rows_of(setting: Setting, wanted: Sequence[str]) -> list[ExampleRow]:
+def rows_of(setting: Setting, wanted: Sequence[str]) -> list[TrialRow]:
     """The rows that are tried; UsageError for an unknown one."""
     name, variant, release = setting
     arch = arches.load(name)
     chosen = choose_variant(arch.port.variants, variant, release)
-    return choose(arches.examples(arch).rows(chosen.release), wanted)
+    return choose(arches.trials(arch).rows(chosen.release), wanted)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a search of `rows` found, and which processes it cost."""
 
-    rows: Sequence[ExampleRow]
+    rows: Sequence[TrialRow]
     tally: Tally
     findings: Sequence[Finding]
     deaths: Sequence[Death]

@@ -25,8 +25,8 @@ from emu.kernel.traps import take_trap
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.machine import Machine
 from emu.transparent.case import Case
-from emu.transparent.examples import Examples
 from emu.transparent.layout import BUFFER_SIZE, Layout, make_image, make_layout
+from emu.trials import Trials
 from emu.verdict.site import Site, Verdict
 
 STEPS = 80  # of one instruction and what the kernel makes of it; repeated string instructions need most
@@ -138,15 +138,15 @@ class Side:
 class Bench:
     """One architecture under one variant of its handlers. `names` are the registers that are compared."""
 
-    def __init__(self, arch: Arch, variant: Variant, examples: Examples) -> None:
+    def __init__(self, arch: Arch, variant: Variant, trials: Trials) -> None:
         file = arch.isa.registers
-        self.arch, self.isa, self.variant, self.examples = arch, arch.isa, variant, examples
-        self.layout = make_layout(arch, examples.base, examples.literals)
+        self.arch, self.isa, self.variant, self.trials = arch, arch.isa, variant, trials
+        self.layout = make_layout(arch, trials.base, trials.literals)
         self.names = (*file.visible, *file.fp, file.status)
         self.plain = Side(arch, self.layout, self.names)
         self.probed = Side(arch, self.layout, self.names)
         self.reset_status = self.plain.cpu.get(file.status)
-        self._then = examples.canary
+        self._then = trials.canary
         self._booted = self.probed.clean
         self._probe: Kprobe | None = None
         self._boot()
@@ -179,7 +179,7 @@ class Bench:
     def open(self, case: Case) -> int:
         """Put the instruction there, in place and under a probe: 0, or the errno with which the kernel refuses."""
         self._check(case)
-        then = case.then or self.examples.canary
+        then = case.then or self.trials.canary
         if then != self._then and self.allows(then):
             self._then = then
             self._boot()
@@ -247,7 +247,7 @@ class Bench:
         cpu = self.plain.cpu
         stop = cpu.step()
         for _ in range(STEPS):
-            if stop is not None or not self.examples.more(case.insn, cpu.pc - case.at):
+            if stop is not None or not self.trials.more(case.insn, cpu.pc - case.at):
                 break
             stop = cpu.step()
         return _end(stop, 0)

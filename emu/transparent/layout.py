@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from emu.arch import Arch
 from emu.bits import PAGE, mask
 from emu.elf.image import PF_W, PF_X, SHF_ALLOC, SHF_EXECINSTR, Image, Section, Segment, Symbol
+from emu.trials import WINDOW
 
 PF_R = 4
 TEXT_OFFSET, TEXT_SIZE = 3 * PAGE, 0x20000  # in front of it a page of text, slots behind that, and a gap
@@ -19,7 +20,7 @@ FIRST_SITE = TEXT_SIZE // 2
 SPACING = 0x110  # bytes from one site to the next: neither a multiple of a page nor of a cache line
 SITES = 14
 THEN = 0x8000  # where the second instruction is
-FENCE_BEFORE, WINDOW = 16, 64  # bytes of breakpoints in front of a site, and of everything from the site on
+FENCE_BEFORE = 16  # bytes of breakpoints in front of a site
 BUFFER_OFFSET, BUFFER_SIZE = 0x100000, 2 * PAGE
 
 

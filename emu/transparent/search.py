@@ -17,11 +17,11 @@ from emu.parallel.interrupts import until_interrupted
 from emu.transparent.bench import Bench
 from emu.transparent.case import Case, format_case
 from emu.transparent.compare import Comparison, Difference
-from emu.transparent.examples import ExampleRow
 from emu.transparent.replay import Replay, side_by_side
 from emu.transparent.shrink import shrink
 from emu.transparent.states import States
 from emu.transparent.tally import Finding, Group, Quota, Tally
+from emu.trials import TrialRow
 from emu.verdict.site import Decision
 
 STATES = 2  # of each encoding
@@ -53,7 +53,7 @@ class Search:
         self.stopped: Callable[[], bool] = lambda: False
         self.compare = Comparison(bench)
         self._states = States(bench)
-        self._rows = {row.label: row for row in bench.examples.rows(bench.variant.release)}
+        self._rows = {row.label: row for row in bench.trials.rows(bench.variant.release)}
 
     def run(self, quotas: Iterable[Quota]) -> Tally:
         tally = Tally()
@@ -66,7 +66,7 @@ class Search:
         self._row(self._rows[quota.row], quota, tally)
         return tally
 
-    def _row(self, row: ExampleRow, quota: Quota, tally: Tally) -> None:
+    def _row(self, row: TrialRow, quota: Quota, tally: Tally) -> None:
         rng = Random(f"{quota.seed}:{quota.round}:{row.label}")
         compared = 0
         for number in range(TRIES * quota.encodings):
@@ -79,11 +79,11 @@ class Search:
             compared += self._encoding(row, insn, rng, tally)
         tally.compared[row.label] += compared
 
-    def _encoding(self, row: ExampleRow, insn: bytes, rng: Random, tally: Tally) -> bool:
+    def _encoding(self, row: TrialRow, insn: bytes, rng: Random, tally: Tally) -> bool:
         """Whether it was compared."""
         bench, label = self.bench, row.label
         tally.tried[label] += 1
-        following = bench.examples.following(insn, rng)
+        following = bench.trials.following(insn, rng)
         case = Case(insn, rng.choice(bench.layout.sites), following=following, then=self._partner(insn))
         try:
             error = bench.open(case)
@@ -98,7 +98,7 @@ class Search:
         return compared
 
     def _within_limits(self, label: str, insn: bytes, tally: Tally) -> bool:
-        for limit in self.bench.examples.limits:
+        for limit in self.bench.trials.limits:
             if limit.applies(insn):
                 tally.skip(label, f"{limit.name}: {limit.why}")
                 return False
@@ -106,14 +106,14 @@ class Search:
 
     def _partner(self, insn: bytes) -> bytes:
         """What goes with it, if the kernel lets that be probed too."""
-        partner = self.bench.examples.partner(insn)
+        partner = self.bench.trials.partner(insn)
         return partner if partner and self.bench.allows(partner) else b""
 
     def _opened(self, label: str, case: Case, rng: Random, tally: Tally) -> bool:
         """Whether it was compared in at least one state."""
         compared = False
         for number in range(STATES):
-            canary = self.bench.examples.canary if not number and rng.random() < THEN else b""
+            canary = self.bench.trials.canary if not number and rng.random() < THEN else b""
             regs = self._states.registers(case.insn + case.following, case.at, rng)
             mem = {self.bench.layout.buffer: self._states.memory(rng)}
             state = replace(case, regs=regs, mem=mem, then=case.then or canary)
@@ -128,7 +128,7 @@ class Search:
 
     def _difference(self, case: Case) -> Difference | str | None:
         """With the case opened: the first difference, or why there can be none."""
-        beyond = self.bench.examples.beyond(case.insn, case.regs)
+        beyond = self.bench.trials.beyond(case.insn, case.regs)
         if beyond is not None:
             return beyond
         if case in self.lethal:
@@ -172,7 +172,7 @@ class Search:
 
     def replay(self, case: Case) -> Replay:
         """Both results of one case; what is the same and zero is left out. UsageError if it cannot be run."""
-        beyond = self.bench.examples.beyond(case.insn, case.regs)
+        beyond = self.bench.trials.beyond(case.insn, case.regs)
         if beyond is not None:
             raise UsageError(f"case: {beyond}")
         if error := self.bench.open(case):
@@ -245,7 +245,7 @@ Run = Callable[[Sequence[Quota]], Iterable[Tally]]
 
 
 def search(
-    rows: Sequence[ExampleRow], encodings: int, seed: int, run: Run, progress: Callable[[int], None] = lambda done: None
+    rows: Sequence[TrialRow], encodings: int, seed: int, run: Run, progress: Callable[[int], None] = lambda done: None
 ) -> Tally:
     """At least this many encodings compared, unless no row has any left to give; all rows get the same share.
 
@@ -259,7 +259,7 @@ def search(
 
 
 def _rounds(
-    rows: Sequence[ExampleRow], encodings: int, seed: int, run: Run, total: Tally, progress: Callable[[int], None]
+    rows: Sequence[TrialRow], encodings: int, seed: int, run: Run, total: Tally, progress: Callable[[int], None]
 ) -> None:
     productive = list(rows)
     for number in range(8):

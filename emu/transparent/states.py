@@ -29,9 +29,9 @@ class States:
 
     def __init__(self, bench: Bench) -> None:
         file = bench.isa.registers
-        self._isa, self._layout, self._examples = bench.isa, bench.layout, bench.examples
+        self._isa, self._layout, self._trials = bench.isa, bench.layout, bench.trials
         zero = None if file.zero is None else file.gpr[file.zero]
-        self._names = [name for name in (*file.gpr, *bench.examples.randomised) if name != zero]
+        self._names = [name for name in (*file.gpr, *bench.trials.randomised) if name != zero]
         self._irqs_off = bench.reset_status ^ irq_bits(bench.arch, bench.reset_status)
         self._fp = [name for name in file.fp if name not in file.widths]  # a mode is not just any number
         self._bits, self._bytes = file.bits, file.bits // 8
@@ -54,7 +54,7 @@ class States:
             regs |= {name: self._fp_value(rng) for name in rng.sample(self._fp, FP_REGISTERS)}
         if rng.random() < IN_BUFFER:
             self._steer(insn, at, regs, rng)
-        self._examples.steer(insn, regs, rng)
+        self._trials.steer(insn, regs, rng)
         return {name: value for name, value in regs.items() if value or name == file.status}
 
     def memory(self, rng: Random) -> bytes:

@@ -42,7 +42,7 @@ def kernel_of(name, release, repairs):
 @cache
 def searching(name, release, repairs):
     arch = arches.load(name)
-    return Search(Bench(arch, kernel_of(name, release, repairs), arches.examples(arch)))
+    return Search(Bench(arch, kernel_of(name, release, repairs), arches.trials(arch)))
 
 
 @cache

@@ -24,13 +24,18 @@ from emu.verdict.site import Verdict
 FOLDER = Path(arches.mips.verdict.__file__).parent.parent
 TABLES = {
     "arm64/kprobes.rules": arches.arm64.verdict.RULES,
-    "arm64/exclusive.rules": arches.arm64.verdict.EXCLUSIVE,
+    "arm64/verdict_exclusive.rules": arches.arm64.verdict.EXCLUSIVE,
     "mips/kprobes.rules": arches.mips.verdict.RULES,
     "riscv/kprobes.rules": arches.riscv.verdict.RULES,
     "loongarch/kprobes.rules": arches.loongarch.verdict.RULES,
     "csky/kprobes.rules": arches.csky.verdict.RULES,
 }
-ROWS = {"arm64/kprobes.rules": 47, "arm64/exclusive.rules": 5, "mips/kprobes.rules": 41, "riscv/kprobes.rules": 28}
+ROWS = {
+    "arm64/kprobes.rules": 47,
+    "arm64/verdict_exclusive.rules": 5,
+    "mips/kprobes.rules": 41,
+    "riscv/kprobes.rules": 28,
+}
 ROWS |= {"loongarch/kprobes.rules": 28, "csky/kprobes.rules": 30}
 
 

@@ -52,13 +52,13 @@ def test_json_of_a_search(found):
 
 def test_rows_of_which_nothing_could_be_compared_are_named(found, transparent):
     """The CPU here has no coprocessor 2; what is refused need not run."""
-    rows = ("--row", "classes.decode:bc2", "--row", "kprobes.rules:ll", "--row", "classes.decode:lui")
+    rows = ("--row", "insns.decode:bc2", "--row", "kprobes.rules:ll", "--row", "insns.decode:lui")
     said = found("mips", *rows, "--count", "9")
     why = "not fitted: the engine has no coprocessor 2, and the DSP is off"
-    assert (said["rows_covered"], said["rows_not_covered"]) == (2, ["classes.decode:bc2"])
-    assert said["why_not_covered"] == {"classes.decode:bc2": why}
+    assert (said["rows_covered"], said["rows_not_covered"]) == (2, ["insns.decode:bc2"])
+    assert said["why_not_covered"] == {"insns.decode:bc2": why}
     _, out = transparent("mips", *rows, "--count", "9")
-    assert f"\n  not covered ({why}): classes.decode:bc2\n" in out
+    assert f"\n  not covered ({why}): insns.decode:bc2\n" in out
 
 
 def test_the_reported_case_shows_it_again(found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arches.riscv import asm
+from arches.riscv import insns as asm
 from emu.isa.table import Table, parse_rows
 from tools import check_riscv
 

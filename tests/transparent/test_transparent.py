@@ -16,9 +16,9 @@ from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench, drive
 from emu.transparent.case import Case, format_case, nonzero_runs, parse_case
 from emu.transparent.compare import Difference
-from emu.transparent.examples import ExampleRow, Limit, choose, random_word
 from emu.transparent.search import INTO_SLOT, OWN_EXCEPTION, OWN_TEXT, UNKNOWN, UNSTABLE, Search, search
 from emu.transparent.tally import Quota, merged
+from emu.trials import Limit, TrialRow, choose, random_word
 from emu.verdict.site import NO_REPAIRS
 from tests.arch_rows import Rows, every_arch_has_a_row
 
@@ -51,14 +51,14 @@ def searches():
     def get(arch, which=None, repairs=NO_REPAIRS):
         if (arch, which, repairs) not in made:
             loaded = arches.load(arch)
-            made[arch, which, repairs] = Search(Bench(loaded, chosen(arch, which, repairs), arches.examples(loaded)))
+            made[arch, which, repairs] = Search(Bench(loaded, chosen(arch, which, repairs), arches.trials(loaded)))
         return made[arch, which, repairs]
 
     return get
 
 
 def run(searching, row_names=(), encodings=100, seed=1):
-    rows = choose(searching.bench.examples.rows(searching.bench.variant.release), row_names)
+    rows = choose(searching.bench.trials.rows(searching.bench.variant.release), row_names)
     return search(rows, encodings, seed, lambda quotas: [searching.run(quotas)])
 
 
@@ -114,7 +114,7 @@ def test_mended_kernel_is_transparent(searches, arch):
 def test_every_row_is_tried(searches, arch):
     searching = searches(arch, "fixed")
     tally = run(searching, encodings=400)
-    rows = searching.bench.examples.rows(searching.bench.variant.release)
+    rows = searching.bench.trials.rows(searching.bench.variant.release)
     assert [row.label for row in rows if not tally.tried[row.label]] == []
     assert len({row.label for row in rows}) == len(rows)
 
@@ -149,7 +149,7 @@ NOT_MODELLED = {
 def test_writes_to_control_registers_that_are_not_modelled_are_not_compared(searches, arch):
     bench, (text, why) = searches(arch).bench, NOT_MODELLED[arch]
     insn = bench.isa.assemble(text, A[arch])
-    assert [f"{limit.name}: {limit.why}" for limit in bench.examples.limits if limit.applies(insn)] == [why]
+    assert [f"{limit.name}: {limit.why}" for limit in bench.trials.limits if limit.applies(insn)] == [why]
 
 
 MIPS_BRANCHES = {"j", "jal", "jr", "jalr", "beq", "bne", "blez", "bgtz", "beql", "bnel", "blezl", "bgtzl"}
@@ -208,7 +208,7 @@ def with_routine(arch_name, name, wrong):
     arch = arches.load(arch_name)
     mended = arch.port.variants["fixed"]
     variant = replace(mended, actions=lambda repairs: {**mended.actions(repairs), name: wrong(mended.action(name))})
-    return Search(Bench(arch, variant, arches.examples(arch)))
+    return Search(Bench(arch, variant, arches.trials(arch)))
 
 
 def only_low_halves(right):
@@ -324,7 +324,7 @@ BAD_CASES = {
 
 @pytest.mark.parametrize(("line", "part"), BAD_CASES.values(), ids=BAD_CASES)
 def test_bad_case(line, part):
-    searching = Search(Bench(arches.load("riscv"), chosen("riscv", None), arches.examples(arches.load("riscv"))))
+    searching = Search(Bench(arches.load("riscv"), chosen("riscv", None), arches.trials(arches.load("riscv"))))
     with pytest.raises(Exception) as raised:
         searching.replay(parse_case(line, searching.bench.isa))
     assert type(raised.value).__module__ == "emu.errors"
@@ -389,7 +389,7 @@ def test_a_fault_in_the_slot_is_not_compared(searches):
 def test_text_and_kernel_are_as_before_when_a_probe_is_gone(searches, arch):
     bench = searches(arch, "fixed").bench
     text = bench.probed.machine.memory.region(bench.layout.text)
-    insn = bench.examples.canary
+    insn = bench.trials.canary
     for at in bench.layout.sites:
         assert bench.open(Case(insn, at)) == 0
         assert bytes(text.bytes[at - text.base :][: len(insn)]) != insn  # the breakpoint
@@ -401,7 +401,7 @@ def test_text_and_kernel_are_as_before_when_a_probe_is_gone(searches, arch):
 def test_slots_that_are_never_given_back_do_not_run_out(searches):
     bench = searches("riscv", "fixed").bench
     for _ in range(600):
-        assert bench.open(Case(bench.examples.canary, bench.layout.sites[0])) == 0
+        assert bench.open(Case(bench.trials.canary, bench.layout.sites[0])) == 0
         bench.close()
 
 
@@ -427,7 +427,7 @@ WRONG = {
 def test_what_the_kernel_counts_is_compared(searches, kind, wrong):
     searching = searches("riscv", "fixed")
     bench = searching.bench
-    case = Case(bench.examples.canary, bench.layout.sites[0], then=bench.examples.canary)
+    case = Case(bench.trials.canary, bench.layout.sites[0], then=bench.trials.canary)
     bench.open(case)
     plain, probed = bench.in_place(case), bench.under_probe(case)
     assert searching.compare.first(case, plain, probed, bench.probe.ainsn.slot) is None
@@ -451,7 +451,7 @@ def test_another_end_is_a_difference(searches, other):
 def test_hits_and_post_handlers_are_counted(searches):
     bench = searches("x86", "fixed").bench
     for number, at in enumerate(bench.layout.sites):
-        case = Case(bytes.fromhex("4883c001"), at, then=bench.examples.canary)  # add rax, 1
+        case = Case(bytes.fromhex("4883c001"), at, then=bench.trials.canary)  # add rax, 1
         bench.open(case)
         result = bench.under_probe(case)
         assert (bench.probe.post_handler is None) == (number % 2 == 0)
@@ -472,7 +472,7 @@ def test_kernel_code_that_would_wait_is_stuck(searches):
 
 def test_a_limit_is_counted_with_its_reason(searches):
     searching = searches("riscv")
-    examples = replace(searching.bench.examples, limits=(Limit("all", lambda insn: True, "no reason"),))
+    examples = replace(searching.bench.trials, limits=(Limit("all", lambda insn: True, "no reason"),))
     limited = Search(Bench(searching.bench.arch, searching.bench.variant, examples))
     tally = run(limited, ["add"], encodings=5)
     assert tally.compared.total() == 0
@@ -482,7 +482,7 @@ def test_a_limit_is_counted_with_its_reason(searches):
 def test_what_does_not_show_again_is_no_finding():
     """The first execution under a probe has a register wrong, and none after it."""
     arch = arches.load("riscv")
-    searching = Search(Bench(arch, chosen("riscv", "fixed"), arches.examples(arch)))
+    searching = Search(Bench(arch, chosen("riscv", "fixed"), arches.trials(arch)))
     right, calls = searching.bench.under_probe, []
 
     def under_probe(case):
@@ -513,7 +513,7 @@ def test_rows_are_tried_alike_alone_and_together(searches):
 
 
 def test_choosing_rows():
-    rows = [ExampleRow("a", "x", lambda rng: None), ExampleRow("b", "x", lambda rng: None)]
+    rows = [TrialRow("a", "x", lambda rng: None), TrialRow("b", "x", lambda rng: None)]
     assert choose(rows, []) == rows
     assert choose(rows, ["x"]) == rows
     assert choose(rows, ["b:x"]) == rows[1:]
@@ -522,7 +522,7 @@ def test_choosing_rows():
 
 
 def test_random_words_have_the_rows_bits_and_its_edges():
-    from arches.csky.table import TABLE
+    from arches.csky.insns import TABLE
 
     rng = Random(3)
     for row in TABLE.rows:
@@ -534,7 +534,7 @@ def test_random_words_have_the_rows_bits_and_its_edges():
 
 
 def test_random_words_often_have_the_same_field_twice():
-    from arches.riscv.asm import table
+    from arches.riscv.insns import table
 
     row = next(row for row in table().rows if row.name == "jalr")
     rng = Random(5)

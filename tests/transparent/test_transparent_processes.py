@@ -25,7 +25,7 @@ CASE = "word=0x1fffffe4 at=0x9000000000213000"
 
 def make(wrap=lambda search: search):
     arch = arches.load("loongarch")
-    return wrap(Search(Bench(arch, choose_variant(arch.port.variants, None, None), arches.examples(arch))))
+    return wrap(Search(Bench(arch, choose_variant(arch.port.variants, None, None), arches.trials(arch))))
 
 
 def dies_of_large_a0(search):

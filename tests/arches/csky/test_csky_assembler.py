@@ -9,11 +9,11 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from arches.csky import ARCH
-from arches.csky.assembler import assemble, build
 from emu.elf.image import load_image
 from emu.errors import EncodeError
 from emu.machine.memory import Memory
 from tools import csky_binutils
+from tools.csky_assembler.assembler import assemble, build
 
 FIRMWARE = Path(__file__).resolve().parents[3] / "firmware"
 START = "guest_start:\n"

@@ -207,7 +207,7 @@ def test_the_kernels_jsr16_row_names_the_same_register_field(machine: Any) -> No
 def test_every_action_of_the_rules_exists() -> None:
     rules = (files("arches.csky") / "kprobes.rules").read_text().splitlines()
     actions_of_rules = {line.split()[5] for line in rules if " simulate " in line and not line.startswith("#")}
-    repaired = (files("arches.csky") / "repaired.rules").read_text().splitlines()
+    repaired = (files("arches.csky") / "verdict_repaired.rules").read_text().splitlines()
     stepped = {line.split()[5] for line in repaired if " simulate " in line and not line.startswith("#")}
     assert actions_of_rules | stepped == set(ACTIONS) == set(REPAIRED)
     assert {f"simulate_{row}" for row in ROWS} == {a for a in actions_of_rules if not a.endswith("_unsigned")}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arches.riscv.asm import assemble, disassemble, table
+from arches.riscv.insns import assemble, disassemble, table
+from arches.riscv.insns_operands import CSR, KINDS
 from arches.riscv.isa import make_cpu
-from arches.riscv.operands import CSR, KINDS
 from emu.errors import DecodeError, EncodeError
 from emu.machine.memory import Memory
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arches.x86.copy import SlotError, build_slot, resume_execution, resume_singlestep, saved_flags
-from arches.x86.emulate import IF, TF
-from arches.x86.opcodes import decode
+from arches.x86.insns import decode
+from arches.x86.kprobes_copy import SlotError, build_slot, resume_execution, resume_singlestep, saved_flags
+from arches.x86.simulate import IF, TF
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
 

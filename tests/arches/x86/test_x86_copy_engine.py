@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from arches.x86.copy import build_slot
-from arches.x86.examples import examples
+from arches.x86.insns import decode
 from arches.x86.isa import REGISTERS
-from arches.x86.opcodes import decode
+from arches.x86.kprobes_copy import build_slot
+from arches.x86.trials import examples
 from arches.x86.verdict import decide
 from emu.verdict.site import Site, Verdict
 

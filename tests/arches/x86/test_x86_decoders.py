@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from arches.x86.examples import examples, opcode_rows
-from arches.x86.opcodes import TABLE, decode, length, parse_shapes, shapes
-from arches.x86.rules import parse_rules, rules
+from arches.x86.insns import TABLE, decode, length, parse_shapes, shapes
+from arches.x86.trials import examples, opcode_rows
 from arches.x86.verdict import decide
+from arches.x86.verdict_rules import parse_rules, rules
 from emu.errors import TableError, UsageError
 from emu.isa.capstone_text import insn_length
 from emu.verdict.site import Site
@@ -186,7 +186,7 @@ def test_examples_differ():
 )
 def test_bad_opcode_rows(line, message):
     with pytest.raises(TableError, match=message):
-        parse_shapes(line, "opcodes.decode")
+        parse_shapes(line, "insns.decode")
 
 
 @pytest.mark.parametrize(

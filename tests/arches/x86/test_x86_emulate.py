@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from arches.x86 import bugs
-from arches.x86.emulate import ACTIONS, REGISTERS, actions
-from arches.x86.opcodes import decode
+from arches.x86.insns import decode
+from arches.x86.simulate import ACTIONS, REGISTERS, actions
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
 

@@ -7,12 +7,12 @@ from random import Random
 import pytest
 
 from arches.x86 import bugs
-from arches.x86.emulate import ACTIONS, actions, operand_register
-from arches.x86.examples import examples
+from arches.x86.insns import decode
 from arches.x86.isa import REGISTERS
-from arches.x86.opcodes import decode
-from arches.x86.rules import rules
+from arches.x86.simulate import ACTIONS, actions, operand_register
+from arches.x86.trials import examples
 from arches.x86.verdict import decide
+from arches.x86.verdict_rules import rules
 from emu.machine.frame import PtRegs
 from emu.verdict.site import Site
 

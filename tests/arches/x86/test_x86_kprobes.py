@@ -9,8 +9,8 @@ import pytest
 import arches
 from arches.x86.breaks import may_change_live
 from arches.x86.kprobes import kprobe_debug_handler, prepare_singlestep, step_ended
-from arches.x86.poke import jump, poke_emulation
-from arches.x86.traps import exc_debug
+from arches.x86.kprobes_poke import jump, poke_emulation
+from arches.x86.kprobes_traps import exc_debug
 from emu.arch import Setup
 from emu.errors import UsageError
 from emu.explore.schedulers import RoundRobin, execute

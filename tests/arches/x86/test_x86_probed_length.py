@@ -17,7 +17,7 @@ from emu.transparent.case import Case
 )
 def test_probed_bytes_are_the_kernels(code):
     arch = arches.load("x86")
-    bench = Bench(arch, arch.port.variants["v6.2"], arches.examples(arch))
+    bench = Bench(arch, arch.port.variants["v6.2"], arches.trials(arch))
     insn = bytes.fromhex(code)
     assert bench.open(Case(insn, bench.layout.sites[0])) == 0
     assert bench.probe.opcode == insn

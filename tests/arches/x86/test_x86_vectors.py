@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arches.x86.opcodes import decode
+from arches.x86.insns import decode
 from arches.x86.verdict import decide
 from emu.verdict.site import Site
 

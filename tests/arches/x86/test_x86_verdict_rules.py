@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arches.x86.opcodes import decode
+from arches.x86.insns import decode
 from arches.x86.verdict import adjust_kprobe_addr, can_boost, decide
 from emu.verdict.site import Site, Verdict
 

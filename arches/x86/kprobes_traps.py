@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from arches.x86.breaks import INT3
-from arches.x86.emulate import TF
 from arches.x86.kprobes import kprobe_debug_handler, kprobe_int3_handler
+from arches.x86.simulate import TF
 from emu.kernel import kallsyms
 from emu.kernel.notifier import notify_die
 from emu.kernel.state import Percpu

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from arches.x86.opcodes import byte_ranges
+from arches.x86.insns import byte_ranges
 from emu.errors import TableError, UsageError
 from emu.isa.capstone_text import X86Insn
 from emu.verdict.site import Release, parse_release

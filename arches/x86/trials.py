@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
+from arches.x86.insns import MAX_INSN_LENGTH, Shape, decode, decode_fields, shape_of, shapes, split_prefixes
 from arches.x86.isa import insn_size
-from arches.x86.opcodes import MAX_INSN_LENGTH, Shape, decode, decode_fields, shape_of, shapes, split_prefixes
-from arches.x86.rules import Pattern, Rule, find_rule, rules
+from arches.x86.verdict_rules import Pattern, Rule, find_rule, rules
 from emu.bits import mask
 from emu.errors import DecodeError, UsageError
 from emu.isa.capstone_text import X86Insn, decode_x86
-from emu.transparent.examples import ExampleRow, Examples, Limit
+from emu.trials import Limit, TrialRow, Trials
 from emu.verdict.site import Release
 
 TRIES = 10_000  # a row with fewer good encodings than one in this many is a mistake in the table
@@ -41,7 +41,7 @@ class OpcodeRow:
 
 @cache
 def opcode_rows() -> tuple[OpcodeRow, ...]:
-    """Every row of `opcodes.decode`, then every name in the refusing and emulating sections of `kprobes.rules`."""
+    """Every row of `insns.decode`, then every name in the refusing and emulating sections of `kprobes.rules`."""
     rng = Random(1)
     found = [
         OpcodeRow(shape.name, "opcodes", "no" not in shape.examples, examples(shape.name, rng)) for shape in shapes()
@@ -56,7 +56,7 @@ def examples(row_name: str, rng: Random) -> bytes:
     """One random encoding of a row; UsageError for a name that no row has.
 
     A row of `kprobes.rules` decides about its encodings, in the newest release that has it. Encodings of defined
-    rows from `opcodes.decode` change neither RIP nor IF unless the row says so.
+    rows from `insns.decode` change neither RIP nor IF unless the row says so.
     """
     rule = _named_rules().get(row_name)
     if rule is not None:
@@ -64,7 +64,7 @@ def examples(row_name: str, rng: Random) -> bytes:
     for shape in shapes():
         if shape.name == row_name:
             return _of_shape(shape, rng)
-    raise UsageError(f"row {row_name!r}: expected a row of opcodes.decode or kprobes.rules")
+    raise UsageError(f"row {row_name!r}: expected a row of insns.decode or kprobes.rules")
 
 
 @cache
@@ -158,9 +158,9 @@ def _keep_near(insn: X86Insn, rng: Random) -> bytes:
 # For trying them under probes
 
 
-def rows(_release: Release | None) -> Sequence[ExampleRow]:
+def rows(_release: Release | None) -> Sequence[TrialRow]:
     """The same rows in all releases: what a release does not know it does not refuse."""
-    return [ExampleRow(row.table, row.name, _maker(row.name)) for row in opcode_rows()]
+    return [TrialRow(row.table, row.name, _maker(row.name)) for row in opcode_rows()]
 
 
 def _maker(name: str) -> Callable[[Random], bytes]:
@@ -249,7 +249,7 @@ def sets_the_machine_up(insn: bytes) -> bool:
     return found is not None and not found.vex and found.opcode in (b"\x0f\x22", b"\x0f\x23")
 
 
-EXAMPLES = Examples(
+TRIALS = Trials(
     rows=rows,
     canary=bytes.fromhex("49 83 c1 01"),  # add r9, 1
     base=0xFFFF_FFFF_8100_0000,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from arches.riscv.operands import KINDS
+from arches.riscv.insns_operands import KINDS
 from emu.isa.table import Table
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arches.riscv.asm import assemble, disassemble, table
+from arches.riscv.insns import assemble, disassemble, table
 from arches.riscv.isa import insn_size
 from arches.riscv.verdict import RULES
 from emu.bits import field
 from emu.errors import DecodeError
-from emu.transparent.examples import ExampleRow, Examples, rule_rows, table_rows
+from emu.trials import TrialRow, Trials, rule_rows, table_rows
 from emu.verdict.site import Release
 
 LR_MASK, LR, SC = 0xF800607F, 0x1000202F, 0x03  # funct5, funct3 but for its lowest bit, opcode; funct5 of sc
@@ -39,8 +39,8 @@ def partner(insn: bytes) -> bytes:
     return to_bytes(word & ~(31 << 7 | 31 << 20 | 31 << 27) | SC << 27 | T2 << 20 | flag << 7)
 
 
-def rows(release: Release | None) -> Sequence[ExampleRow]:
+def rows(release: Release | None) -> Sequence[TrialRow]:
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(table(), "insns.decode"))
 
 
-EXAMPLES = Examples(rows=rows, canary=assemble("addi t0, t0, 1", 0), partner=partner)
+TRIALS = Trials(rows=rows, canary=assemble("addi t0, t0, 1", 0), partner=partner)

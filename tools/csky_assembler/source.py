@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from arches.csky.assemble_line import split_size
+from arches.csky.isa_assemble import split_size
 from emu.errors import EncodeError
 
 # As in firmware/guest.ld. A section without an address of its own follows the one before it.

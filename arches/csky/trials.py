@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from arches.csky.insns import halfword_size
 from arches.csky.isa import TABLE, assemble
 from arches.csky.registers import DATA_BASE, GPR, REGISTERS, RESET, SP, control_name
-from arches.csky.table import halfword_size
 from arches.csky.verdict import RULES
 from emu.bits import mask
 from emu.errors import DecodeError
 from emu.isa.table import Insn
-from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
+from emu.trials import Limit, TrialRow, Trials, rule_rows, table_rows
 from emu.verdict.site import Release
 
 EXCEPTION_STATE = (2, 3, 4, 5)  # EPSR, FPSR, EPC, FPC, all of bank 0
@@ -34,7 +34,7 @@ def is_instruction(insn: bytes) -> bool:
     return decoded(insn) is not None
 
 
-def rows(release: Release | None) -> Sequence[ExampleRow]:
+def rows(release: Release | None) -> Sequence[TrialRow]:
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(TABLE, "insns.decode"))
 
 
@@ -74,7 +74,7 @@ def steer(insn: bytes, regs: dict[str, int], _rng: Random) -> None:
         regs[GPR[DATA_BASE]] = regs.get(GPR[SP], 0) - found.fields["goff"] & mask(32)
 
 
-EXAMPLES = Examples(
+TRIALS = Trials(
     rows=rows,
     canary=assemble("addi a3, 1", 0),
     partner=partner,

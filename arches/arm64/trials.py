@@ -1,4 +1,4 @@
-"""ARM64 instructions to be tried under probes: the rows of kprobes.rules, and the classes of classes.decode."""
+"""ARM64 instructions to be tried under probes: the rows of kprobes.rules, and the classes of insns.decode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from arches.arm64.verdict import RULES
 from emu.bits import field
 from emu.errors import DecodeError
 from emu.isa.table import Row, parse_rows
-from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
+from emu.trials import Limit, TrialRow, Trials, class_rows, rule_rows
 from emu.verdict.site import Release
 
 MRS, TIMER, PMU = 0xD53, 14, 9  # bits 31:20; CRn of the generic timer's registers and the performance monitors'
@@ -22,7 +22,7 @@ DC_ZVA, DC_ZVA_MASK, DC_LINE = 0xD50B7420, 0xFFFFFFE0, 64
 
 @cache
 def classes() -> tuple[Row, ...]:
-    return tuple(parse_rows((files("arches.arm64") / "classes.decode").read_text(encoding="utf-8"), "classes.decode"))
+    return tuple(parse_rows((files("arches.arm64") / "insns.decode").read_text(encoding="utf-8"), "insns.decode"))
 
 
 def to_bytes(word: int) -> bytes:
@@ -37,8 +37,8 @@ def is_instruction(insn: bytes) -> bool:
     return True
 
 
-def rows(release: Release | None) -> Sequence[ExampleRow]:
-    found = class_rows(classes(), "classes.decode", is_instruction)
+def rows(release: Release | None) -> Sequence[TrialRow]:
+    found = class_rows(classes(), "insns.decode", is_instruction)
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *found)
 
 
@@ -54,7 +54,7 @@ def steer(insn: bytes, regs: dict[str, int], _rng: Random) -> None:
         regs[f"x{word & 31}"] = regs.get("sp", 0) & ~(DC_LINE - 1)
 
 
-EXAMPLES = Examples(
+TRIALS = Trials(
     rows=rows,
     canary=assemble("add x9, x9, #1", 0),
     literals=True,

@@ -1,4 +1,4 @@
-"""MIPS32 instructions to be tried under probes: the rows of kprobes.rules, and the classes of classes.decode."""
+"""MIPS32 instructions to be tried under probes: the rows of kprobes.rules, and the classes of insns.decode."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 
-from arches.mips.branches import is_branch
+from arches.mips.insns import is_branch
 from arches.mips.isa import FP, SPEC, STATUS_FR, assemble, disassemble
 from arches.mips.verdict import RULES, has_delay_slot
 from emu.bits import field, mask
 from emu.errors import DecodeError
 from emu.isa.table import Row, parse_rows
-from emu.transparent.examples import ExampleRow, Examples, Limit, class_rows, rule_rows
+from emu.trials import Limit, TrialRow, Trials, class_rows, rule_rows
 from emu.verdict.site import Release
 
 COP0, COP2 = 0x10, 0x12  # bits 31:26
@@ -29,7 +29,7 @@ FR1 = 0.3  # how often there are 32 floating point registers, not 16
 
 @cache
 def classes() -> tuple[Row, ...]:
-    return tuple(parse_rows((files("arches.mips") / "classes.decode").read_text(encoding="utf-8"), "classes.decode"))
+    return tuple(parse_rows((files("arches.mips") / "insns.decode").read_text(encoding="utf-8"), "insns.decode"))
 
 
 def to_bytes(word: int) -> bytes:
@@ -48,8 +48,8 @@ def is_instruction(insn: bytes) -> bool:
     return True
 
 
-def rows(release: Release | None) -> Sequence[ExampleRow]:
-    found = class_rows(classes(), "classes.decode", is_instruction)
+def rows(release: Release | None) -> Sequence[TrialRow]:
+    found = class_rows(classes(), "insns.decode", is_instruction)
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *found)
 
 
@@ -102,7 +102,7 @@ def beyond(insn: bytes, regs: Mapping[str, int]) -> str | None:
     return None
 
 
-EXAMPLES = Examples(
+TRIALS = Trials(
     rows=rows,
     canary=assemble("addiu $t0, $t0, 1", 0),
     randomised=("hi", "lo"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from arches.csky.table import TABLE
+from arches.csky.insns import TABLE
 from emu.errors import EncodeError
 from emu.isa.table_rows import Row
 from emu.isa.table_text import Place

@@ -18,11 +18,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from arches.csky.assemble_line import assemble_line
-from arches.csky.assembly_source import LAYOUT, Line, Pool, Source, Statement, read
-from arches.csky.elf_writer import Section, Symbol, write_elf
+from arches.csky.isa_assemble import assemble_line
 from emu.errors import EncodeError
 from emu.foreign import whole_number
+from tools.csky_assembler.elf_writer import Section, Symbol, write_elf
+from tools.csky_assembler.source import LAYOUT, Line, Pool, Source, Statement, read
 
 _WRITABLE = (".shared", ".bss")
 ENTRY = "guest_start"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from arches.csky.operands import OPERANDS
+from arches.csky.insns_operands import OPERANDS
 from emu.isa.table import Table
 
 

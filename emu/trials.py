@@ -9,10 +9,10 @@ from random import Random
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.table import Field, Row, Table
-from emu.transparent.layout import WINDOW
 from emu.verdict.rules import WORD_MASK, Rule, RuleTable
 from emu.verdict.site import Release, Verdict
 
+WINDOW = 64  # bytes of text at a place for an instruction, from the instruction on
 TRIES = 2000  # random words for a row before it counts as one without any
 EDGES = 0.3  # how often a field is zero or has another of its outermost values
 SAME = 0.15  # how often two fields have the same value
@@ -23,7 +23,7 @@ LAST_WORD = WINDOW - 4  # bytes from the last site to the last word before memor
 
 
 @dataclass(frozen=True)
-class ExampleRow:
+class TrialRow:
     """A row of a table, and random encodings of it; `make` gives None where no encoding belongs to the row."""
 
     table: str
@@ -65,7 +65,7 @@ def _possible(_insn: bytes, _regs: Mapping[str, int]) -> None:
 
 
 @dataclass(frozen=True)
-class Examples:
+class Trials:
     """One architecture's.
 
     `rows(release)` are all rows, of the kernel's table and of the ISA's. `canary` is a plain instruction that a second
@@ -77,7 +77,7 @@ class Examples:
     `beyond(insn, regs)` says why a state is more than the CPU here can do, None if it is not.
     """
 
-    rows: Callable[[Release | None], Sequence[ExampleRow]]
+    rows: Callable[[Release | None], Sequence[TrialRow]]
     canary: bytes
     partner: Callable[[bytes], bytes] = _alone
     base: int = 0x8020_0000
@@ -92,10 +92,10 @@ class Examples:
 
 def rule_rows(
     table: RuleTable, release: Release | None, to_bytes: Callable[[int], bytes], good: Callable[[bytes], bool]
-) -> Iterator[ExampleRow]:
+) -> Iterator[TrialRow]:
     """The rows of a kernel's table that are in force; `good` says whether bytes are an instruction at all."""
     for rule in table.in_force(release):
-        yield ExampleRow(table.where.rpartition("/")[2], rule.name, _rule_maker(table, rule, release, to_bytes, good))
+        yield TrialRow(table.where.rpartition("/")[2], rule.name, _rule_maker(table, rule, release, to_bytes, good))
 
 
 def _rule_maker(
@@ -121,24 +121,24 @@ def _rule_maker(
     return make
 
 
-def table_rows(table: Table, name: str) -> Iterator[ExampleRow]:
+def table_rows(table: Table, name: str) -> Iterator[TrialRow]:
     """The rows of an instruction table."""
     for row in table.rows:
 
         def belongs(word: int, row: Row = row) -> bool:
             return table.find(word, row.size) is row
 
-        yield ExampleRow(name, row.name, _row_maker(row, belongs, table.to_bytes))
+        yield TrialRow(name, row.name, _row_maker(row, belongs, table.to_bytes))
 
 
-def class_rows(rows: Sequence[Row], name: str, good: Callable[[bytes], bool]) -> Iterator[ExampleRow]:
+def class_rows(rows: Sequence[Row], name: str, good: Callable[[bytes], bool]) -> Iterator[TrialRow]:
     """Rows of four bytes that stand for classes of instructions: `good` says which words are some."""
 
     def to_bytes(word: int, _size: int) -> bytes:
         return word.to_bytes(4, "little")
 
     for row in rows:
-        yield ExampleRow(name, row.name, _row_maker(row, lambda word: good(to_bytes(word, 4)), to_bytes))
+        yield TrialRow(name, row.name, _row_maker(row, lambda word: good(to_bytes(word, 4)), to_bytes))
 
 
 def _row_maker(
@@ -186,7 +186,7 @@ def _replace(word: int, field: Field, stored: int) -> int:
     return word | field.insert(stored + field.bias)
 
 
-def choose(rows: Sequence[ExampleRow], wanted: Sequence[str]) -> list[ExampleRow]:
+def choose(rows: Sequence[TrialRow], wanted: Sequence[str]) -> list[TrialRow]:
     """The rows of these names, with or without their table's; UsageError for one that no row has."""
     if not wanted:
         return list(rows)

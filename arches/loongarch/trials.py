@@ -8,7 +8,7 @@ from arches.loongarch.isa import TABLE, assemble
 from arches.loongarch.semantics_system import CSR
 from arches.loongarch.verdict import RULES
 from emu.bits import field
-from emu.transparent.examples import ExampleRow, Examples, Limit, rule_rows, table_rows
+from emu.trials import Limit, TrialRow, Trials, rule_rows, table_rows
 from emu.verdict.site import Release
 
 LL_W, LL_D = 0x20, 0x22  # bits 31:24; sc is the next
@@ -26,7 +26,7 @@ def is_instruction(insn: bytes) -> bool:
     return TABLE.find(int.from_bytes(insn, "little"), 4) is not None
 
 
-def rows(release: Release | None) -> Sequence[ExampleRow]:
+def rows(release: Release | None) -> Sequence[TrialRow]:
     return (*rule_rows(RULES, release, to_bytes, is_instruction), *table_rows(TABLE, "insns.decode"))
 
 
@@ -60,7 +60,7 @@ def touches_unmodelled_state(insn: bytes) -> bool:
     return csr is not None and csr not in CSR
 
 
-EXAMPLES = Examples(
+TRIALS = Trials(
     rows=rows,
     canary=assemble("addi.d $t0, $t0, 1", 0),
     partner=partner,

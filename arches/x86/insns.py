@@ -1,4 +1,4 @@
-"""Instructions as the kernel's own decoder takes them apart, from the rows of `opcodes.decode`.
+"""Instructions as the kernel's own decoder takes them apart, from the rows of `insns.decode`.
 
 Capstone knows instructions; the kernel knows shapes: what follows an opcode byte, valid or not. Where a kprobe
 may go is decided by the second (`insn_decode` in arch/x86/lib/insn.c), which calls `06` an instruction of one
@@ -22,12 +22,12 @@ EMULATE_PREFIXES = (b"\x0f\x0bxen", b"\x0f\x0bkvm")  # forced emulation; arch/x8
 MAPS = {"1": b"", "0f": b"\x0f", "0f38": b"\x0f\x38", "0f3a": b"\x0f\x3a"}
 IMMEDIATES = ("ib", "iw", "iz", "iv")
 FLAGS = ("modrm", "moffs", "f64", "i64", "bad", "-")
-TABLE = Path(__file__).with_name("opcodes.decode")
+TABLE = Path(__file__).with_name("insns.decode")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One row of `opcodes.decode`.
+    """One row of `insns.decode`.
 
     `opcodes` have their escape bytes. `regs` are the values of ModRM.reg with the immediate, None for all.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from arches.x86.opcodes import MAPS, MAX_INSN_LENGTH, decode_fields
+from arches.x86.insns import MAPS, MAX_INSN_LENGTH, decode_fields
 
 PREFIXES = (b"", b"\x66", b"\x67", b"\xf2", b"\xf3", b"\xf0", b"\x2e", b"\x48")
 VEX = ("c5f8", "c4e178", "c4e278", "c4e378", "62f17c08", "62f27d08", "62f37d08")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from arches.x86.emulate import IF, TF
-from arches.x86.opcodes import split_prefixes
+from arches.x86.insns import split_prefixes
+from arches.x86.simulate import IF, TF
 from arches.x86.verdict import INT3, JMP32_SIZE, SLOT_SIZE
 from emu.bits import fits_signed, mask
 from emu.errors import TraplineError
