@@ -8,6 +8,7 @@ from functools import cache
 
 from emu.arch import Arch
 from emu.errors import UsageError
+from emu.spelling import one_of
 from emu.trials import Trials
 
 
@@ -40,4 +41,4 @@ def load(name: str) -> Arch:
     for arch in all_archs():
         if name.lower() in (arch.name, *arch.isa.aliases):
             return arch
-    raise UsageError(f"architecture {name!r}: expected one of {', '.join(names())}")
+    raise UsageError(f"architecture {name!r}: {one_of(name, names())}")

@@ -15,6 +15,7 @@ from emu.kernel.bug import Bug
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.state import Config, Port, Variant
 from emu.machine.cpu import MakeCpu
+from emu.spelling import one_of
 from emu.verdict.probing import Probing
 
 MOST_CPUS = 8  # the stacks that the firmware has
@@ -41,7 +42,7 @@ class Arch:
         if engine is None:
             return next(iter(self.cpus.values()))
         if engine not in self.cpus:
-            raise UsageError(f"engine {engine!r} of {self.name}: expected one of {', '.join(self.cpus)}")
+            raise UsageError(f"engine {engine!r} of {self.name}: {one_of(engine, self.cpus)}")
         return self.cpus[engine]
 
 

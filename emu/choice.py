@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from emu.errors import UsageError
+from emu.spelling import one_of
 
 
 class Choice(StrEnum):
@@ -12,4 +13,4 @@ class Choice(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        raise UsageError(f"{cls.__name__.lower()} {value!r}: expected one of {', '.join(cls)}")
+        raise UsageError(f"{cls.__name__.lower()} {value!r}: {one_of(str(value), cls)}")

@@ -9,6 +9,7 @@ from random import Random
 from emu.bits import mask
 from emu.errors import UsageError
 from emu.isa.table import Field, Row, Table
+from emu.spelling import one_of
 from emu.verdict.rules import WORD_MASK, Rule, RuleTable
 from emu.verdict.site import Release, Verdict
 
@@ -193,5 +194,6 @@ def choose(rows: Sequence[TrialRow], wanted: Sequence[str]) -> list[TrialRow]:
     found = [row for row in rows if row.name in wanted or row.label in wanted]
     for name in wanted:
         if not any(name in (row.name, row.label) for row in found):
-            raise UsageError(f"row {name!r}: expected one of {', '.join(row.label for row in rows)}")
+            known = [row.label for row in rows] + [row.name for row in rows]
+            raise UsageError(f"row {name!r}: {one_of(name, dict.fromkeys(known), 'rows')}")
     return found

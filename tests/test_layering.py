@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (  # each imports only what stands before it; those on one floor do not know each other
-    ("emu.errors", "emu.bits", "emu.foreign"),
+    ("emu.errors", "emu.bits", "emu.foreign", "emu.spelling"),
     ("emu.choice",),
     ("emu.explore", "emu.parallel"),
     ("emu.blame",),

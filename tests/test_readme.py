@@ -32,7 +32,7 @@ def test_a_listed_defect_is_there_and_is_mended(arch, case, where):
         assert transparent(arch, case, "--variant", "fixed", "--expect", "none") == 0
     else:
         version = version_before(where.removeprefix("before "))
-        assert transparent(arch, case, "--version", version, "--expect", "some") == 0
+        assert transparent(arch, case, "--release", version, "--expect", "some") == 0
         assert transparent(arch, case, "--expect", "none") == 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import arches
-from emu.cli.arguments import positive
+from emu.cli.parser import positive
 from emu.explore.search import explore
 from emu.lab.cells import Settings
 from emu.machine.cpu import Cpu

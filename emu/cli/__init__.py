@@ -58,9 +58,9 @@ def run(arguments: list[str] | None) -> int:
     try:
         _print_anything()
         with interrupts_held():  # libraries do not take a ^C while they are imported
-            from emu.cli.options import parser
+            from emu.cli.commands import parser
 
-        options = parser().parse_args(arguments)
+            options = parser().parse_args(arguments)  # the command's module is imported
         status: int = options.run(options)
         sys.stdout.flush()
         return status

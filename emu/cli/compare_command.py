@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli.arguments import Commands, add_expect, add_grid, arch_names, command, positive
+from emu.cli.configuration import add_expect, add_grid, arch_names
 from emu.cli.expect import report_contradictions
+from emu.cli.parser import Parser, command, positive
 from emu.cli.status import say_interrupted, say_lost
 from emu.errors import UsageError
 from emu.lab.cells import expectation
@@ -16,9 +17,9 @@ from emu.report.text import ProgressLine, print_json
 from emu.scenarios.registry import RACE, find_scenario
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline compare unregister_vs_hit --arch mips loongarch --patching live"
-    parser = command(commands, "compare", "the handlers side by side", example, compare_handlers)
+    command(parser, example, compare_handlers)
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"default: {RACE}")
     add_grid(parser)
     parser.add_argument("--variant", nargs="+", metavar="V", help="default: every variant")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli.arguments import Commands, add_grid, arch_names, command
+from emu.cli.configuration import add_grid, arch_names
+from emu.cli.parser import Parser, command
 from emu.cli.status import DONE, say_interrupted, say_lost
 from emu.lab.decide import decide_recheck
 from emu.report.as_json import decisions_json
@@ -13,9 +14,9 @@ from emu.report.text import ProgressLine, print_json
 from emu.scenarios.registry import recheck_question
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline decide recheck --arch mips riscv"
-    parser = command(commands, "decide", "is a check needed, redundant or harmful?", example, decide_check)
+    command(parser, example, decide_check)
     parser.add_argument("check", choices=("recheck",), help="recheck: the word comparison when no kprobe is found")
     add_grid(parser)
 

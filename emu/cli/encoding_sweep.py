@@ -37,7 +37,7 @@ def as_json(options: argparse.Namespace, arch: str, report: EncodingReport) -> d
     return {
         "schema": "trapline.sweep/1",
         "arch": arch,
-        "version": options.version,
+        "version": options.release,
         "against": options.against,
         "words": report.encodings,
         "complete": report.encodings == report.listed,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli.arguments import Commands, add_configuration, add_expect, command, natural, positive, settings_of
+from emu.cli.configuration import add_configuration, add_expect, settings_of
 from emu.cli.expect import report_contradictions
+from emu.cli.parser import Parser, command, natural, positive
 from emu.cli.status import say_interrupted
 from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
@@ -17,9 +18,9 @@ from emu.report.cells import cell_text
 from emu.report.text import ProgressLine, print_json, timeline
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline explore unregister_vs_hit --arch riscv --variant seed --patching live --expect oops=sometimes"
-    parser = command(commands, "explore", "every interleaving of one scenario", example, explore_scenario)
+    command(parser, example, explore_scenario)
     add_configuration(parser)
     parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N executions; default: no limit")

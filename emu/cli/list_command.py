@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import arches
-from emu.cli.arguments import Commands, command
+from emu.cli.parser import Parser, command
 from emu.kernel.outcome import Outcome
 from emu.report.text import print_json, table
 from emu.scenarios.registry import find_scenario, shipped
 
 
-def add(commands: Commands) -> None:
-    parser = command(commands, "list", "what there is to choose from", "trapline list scenarios", list_what)
+def add(parser: Parser) -> None:
+    command(parser, "trapline list scenarios", list_what)
     parser.add_argument("what", nargs="?", choices=tuple(LISTS), help="default: everything")
 
 

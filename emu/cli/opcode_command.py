@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import arches
-from emu.cli.arguments import Commands, command, natural
 from emu.cli.bulk import at_line, input_lines
 from emu.cli.opcode_listing import list_elf
+from emu.cli.parser import Parser, add_features, add_release, command, natural
 from emu.errors import UsageError
 from emu.isa.isa import Isa, is_whole, one_after_the_other
 from emu.isa.words import parse_bytes
@@ -20,9 +20,9 @@ from emu.verdict.site import parse_release
 Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
 
 
-def add(commands: Commands) -> None:
-    example = "trapline opcode riscv 0x8532 --version 6.1"
-    parser = command(commands, "opcode", "instructions: text, verdict, why", example, opcodes)
+def add(parser: Parser) -> None:
+    example = "trapline opcode riscv 0x8532 --release 6.1"
+    command(parser, example, opcodes)
     parser.add_argument("arch", metavar="ARCH")
     parser.add_argument("word", nargs="*", metavar="WORD", help="hex; - reads words from standard input, one a line")
     parser.add_argument("--asm", action="append", default=[], metavar="TEXT", help="assemble this instead")
@@ -31,13 +31,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--symbol", metavar="S", help="with --elf: of this function only")
     help_text = "the instruction before it (delay slots, exclusives); several are given in the order of their addresses"
     parser.add_argument("--prev", action="append", default=[], metavar="WORD", help=help_text)
-    add_rules(parser)
-
-
-def add_rules(parser: argparse.ArgumentParser) -> None:
-    """Which rules decide."""
-    parser.add_argument("--version", metavar="RELEASE", help="the rules of a Linux release; default: the newest")
-    parser.add_argument("--feature", action="append", default=[], metavar="NAME", help="what the CPU or kernel has")
+    add_release(parser, "the newest")
+    add_features(parser)
 
 
 def opcodes(options: argparse.Namespace) -> int:
@@ -46,7 +41,7 @@ def opcodes(options: argparse.Namespace) -> int:
     if options.symbol is not None:
         raise UsageError(f"--symbol {options.symbol}: expected --elf FILE with it")
     arch = arches.load(options.arch)
-    release = parse_release(options.version) if options.version is not None else None
+    release = parse_release(options.release) if options.release is not None else None
     features = known_features(arch.isa, arch.probing, options.feature)
     if options.at >> arch.isa.registers.bits:
         raise UsageError(f"--at {options.at:#x}: expected an address of {arch.isa.registers.bits} bits")

@@ -27,7 +27,7 @@ def list_elf(options: argparse.Namespace) -> int:
     if options.word or options.asm or options.prev:
         raise UsageError("opcode --elf: expected no words, --asm or --prev beside it")
     arch = arches.load(options.arch)
-    release = parse_release(options.version) if options.version is not None else None
+    release = parse_release(options.release) if options.release is not None else None
     file = ElfFile.load(options.elf)
     image, module = open_image(
         file, arch.elf, {EXTABLE}, stripped=True
@@ -51,7 +51,7 @@ def with_progress(listing: Listing, lines: Iterator[Line]) -> Iterator[Line]:
 
 def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> bool:
     """One object, without having it all in memory; whether no ^C cut it short."""
-    head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.version}
+    head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.release}
     print(json.dumps(head)[:-1] + ', "instructions": [')
     separator, whole = " ", False
     with until_interrupted():

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 
 import arches
-from emu.cli.arguments import Commands, command
+from emu.cli.parser import Parser, add_release, command
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
@@ -19,24 +19,23 @@ from emu.verdict.site import parse_release
 BYTES, TEXT = "hex:", "str:"
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline probe-all crc7.ko crc7_be 0 str:trapline 8 --arch mips"
-    help_text = "call a function, then again with a probe on every instruction: is the outcome the same?"
-    parser = command(commands, "probe-all", help_text, example, probe_all)
+    command(parser, example, probe_all)
     parser.add_argument("elf", metavar="ELF", help="a static program or a module (.ko) of that machine")
     parser.add_argument("function", metavar="FUNCTION", help="a name, or an address")
     arguments = f"integers, or {BYTES}0102 and {TEXT}text for the address of such bytes"
     parser.add_argument("arguments", nargs="*", metavar="ARG", help=arguments)
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
-    parser.add_argument("--version", metavar="RELEASE", help="the rules of a release; default: the variant's")
+    add_release(parser, "the variant's")
 
 
 def probe_all(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
     variant = variant_of(arch, options.variant)
-    if options.version is not None:
-        variant = replace(variant, release=parse_release(options.version))
+    if options.release is not None:
+        variant = replace(variant, release=parse_release(options.release))
     arguments = [argument(text) for text in options.arguments]
     job = ProbeAll(arch, variant, ElfFile.load(options.elf), options.function, arguments)
     line = ProgressLine(f"probe-all {options.function}")
@@ -44,7 +43,7 @@ def probe_all(options: argparse.Namespace) -> int:
     line.done()
     if options.json:
         head = {"schema": "trapline.probe-all/1", "arch": arch.name, "elf": options.elf, "function": options.function}
-        print_json({**head, "variant": variant.name, "version": options.version, **report.json()})
+        print_json({**head, "variant": variant.name, "version": options.release, **report.json()})
     else:
         print_report(report)
     if report.interrupted:

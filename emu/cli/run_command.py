@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli.arguments import Commands, add_configuration, command, natural, settings_of
+from emu.cli.configuration import add_configuration, settings_of
+from emu.cli.parser import Parser, command, natural
 from emu.cli.status import DONE
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.schedulers import RandomScheduler, Replay, RoundRobin, Scheduler
@@ -13,9 +14,9 @@ from emu.report.as_json import run_json
 from emu.report.text import print_json, timeline
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline run unregister_vs_hit --arch mips --patching live --seed 7"
-    parser = command(commands, "run", "one execution, with a timeline", example, run_scenario)
+    command(parser, example, run_scenario)
     add_configuration(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--schedule", metavar="S", help="who runs, step by step: 'cpu0*2 cpu1*2 cpu0'")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import arches
-from emu.cli.arguments import Commands, command, natural
 from emu.cli.bulk import at_line, input_lines
+from emu.cli.parser import Parser, command, natural
 from emu.errors import UsageError
 from emu.foreign import whole_number
 from emu.isa.isa import Isa, text_of
@@ -23,9 +23,9 @@ KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 
 
-def add(commands: Commands) -> None:
+def add(parser: Parser) -> None:
     example = "trapline step csky 0x6c03 --reg r0=5 --reg r3=7"
-    parser = command(commands, "step", "execute one instruction from a given state: what it changes", example, step)
+    command(parser, example, step)
     parser.add_argument("arch", metavar="ARCH")
     help_text = "hex; - reads states from standard input, a JSON object a line, and answers with one line each"
     parser.add_argument("word", metavar="WORD", help=help_text)

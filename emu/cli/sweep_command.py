@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import arches
-from emu.cli.arguments import MOST_JOBS, Commands, at_most, command
 from emu.cli.encoding_sweep import sweep_all
-from emu.cli.opcode_command import add_rules
+from emu.cli.parser import MOST_JOBS, Parser, add_features, add_release, at_most, command
 from emu.cli.status import DONE, say_interrupted, say_lost
 from emu.isa.isa import Isa
 from emu.parallel.dask import cluster
@@ -30,11 +29,12 @@ MOST_LISTED = 1 << 32  # words
 Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
 
 
-def add(commands: Commands) -> None:
-    example = "trapline sweep arm64 --version 6.1 --against 6.13 --resume arm64.journal"
-    parser = command(commands, "sweep", "the verdict on every word there is", example, sweep_words)
+def add(parser: Parser) -> None:
+    example = "trapline sweep arm64 --release 6.1 --against 6.13 --resume arm64.journal"
+    command(parser, example, sweep_words)
     parser.add_argument("arch", metavar="ARCH")
-    add_rules(parser)
+    add_release(parser, "the newest")
+    add_features(parser)
     parser.add_argument("--against", metavar="RELEASE", help="a later release, to list the words that differ")
     how_many = "how many of them; default 20"
     parser.add_argument("--list", "--limit-list", type=at_most(MOST_LISTED), default=20, metavar="N", help=how_many)
@@ -71,7 +71,7 @@ def sweep_words(options: argparse.Namespace) -> int:
 
 def releases_of(options: argparse.Namespace) -> tuple[Release | None] | tuple[Release | None, Release | None]:
     """What is asked about: one release, or the older and the later one."""
-    first = parse_release(options.version) if options.version is not None else None
+    first = parse_release(options.release) if options.release is not None else None
     return (first,) if options.against is None else (first, parse_release(options.against))
 
 
@@ -116,7 +116,7 @@ def as_json(
     return {
         "schema": "trapline.sweep/1",
         "arch": arch,
-        "version": options.version,
+        "version": options.release,
         "against": options.against,
         "words": report.words,
         "complete": report.words == job.words,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import arches
-from emu.cli.arguments import MOST_JOBS, Commands, at_most, command, natural, positive
+from emu.cli.parser import MOST_JOBS, Parser, add_release, at_most, command, natural, positive
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
 from emu.kernel.variants import choose_variant
@@ -29,12 +29,11 @@ ENCODINGS = 10_000
 SHOWN_ROWS = 6
 
 
-def add(commands: Commands) -> None:
-    example = "trapline transparent mips --row beql\n  trapline transparent arm64 --version 6.1"
-    help_text = "run instructions in place and under a probe, and compare"
-    parser = command(commands, "transparent", help_text, example, transparent)
+def add(parser: Parser) -> None:
+    example = "trapline transparent mips --row beql\n  trapline transparent arm64 --release 6.1"
+    command(parser, example, transparent)
     parser.add_argument("arch", metavar="ARCH")
-    parser.add_argument("--version", metavar="RELEASE", help="the kernel of a Linux release; default: the newest")
+    add_release(parser, "the newest")
     parser.add_argument("--variant", metavar="V", help="a variant of the handlers (see `trapline list variants`)")
     parser.add_argument(
         "--count", type=positive, default=ENCODINGS, metavar="N", help=f"encodings; default {ENCODINGS}"
@@ -47,7 +46,7 @@ def add(commands: Commands) -> None:
 
 
 def transparent(options: argparse.Namespace) -> int:
-    release = parse_release(options.version) if options.version is not None else None
+    release = parse_release(options.release) if options.release is not None else None
     setting = arches.load(options.arch).name, options.variant, release
     if options.case is not None:
         return replay(setting, options)
@@ -190,7 +189,7 @@ def print_finding(setting: Setting, finding: Finding) -> None:
 def command_line(setting: Setting, case: str) -> str:
     """What replays a case."""
     name, variant, release = setting
-    given = [f"--version {release[0]}.{release[1]}"] if release is not None else []
+    given = [f"--release {release[0]}.{release[1]}"] if release is not None else []
     given += [f"--variant {variant}"] if variant is not None else []
     return " ".join(["trapline transparent", name, *given, f"--case '{case}'"])
 

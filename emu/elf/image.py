@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ from emu.elf.extable import EXTABLE, exception_table
 from emu.elf.file import ElfFile, FileSymbol
 from emu.elf.file import Segment as Segment  # it is an image's
 from emu.errors import ImageError
+from emu.spelling import one_of
 
 LARGEST = 1 << 28
 """Bytes of memory that one image may ask for: no kernel is larger, and a damaged size usually is."""
-
-LONGEST_NAME = 512
-"""Characters of a name that similar ones are looked for: KSYM_NAME_LEN of Linux."""
 
 PF_X, PF_W = 1, 2
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
@@ -77,9 +74,7 @@ class Image:
         """ImageError if there is none of that name."""
         if name in self.symbols:
             return self.symbols[name]
-        near = difflib.get_close_matches(name, self.symbols, n=3) if len(name) < LONGEST_NAME else []
-        hint = f"did you mean {', '.join(near)}?" if near else f"expected one of its {len(self.symbols)} symbols"
-        raise ImageError(f"{self.name}: no symbol {name!r}: {hint}")
+        raise ImageError(f"{self.name}: no symbol {name!r}: {one_of(name, self.symbols, 'symbols')}")
 
     def symbol_at(self, addr: int) -> tuple[Symbol, int] | None:
         """The function around an address and the offset in it; a label in text that no function covers else."""

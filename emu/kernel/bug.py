@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emu.errors import UsageError
+from emu.spelling import one_of
 from emu.verdict.site import NO_REPAIRS, Release, Repairs
 
 LAST_MINOR = {3: 19, 4: 20, 5: 19, 6: 19}
@@ -35,7 +36,7 @@ class Changed:
 
     def command(self, arch: str, release: Release | None) -> str:
         """What shows it, on a command line."""
-        version = [f"--version {text_of(release)}"] if release is not None else []
+        version = [f"--release {text_of(release)}"] if release is not None else []
         fixes = [f"--fix {name}" for name in sorted(self.besides)]
         return " ".join(["transparent", arch, *version, *fixes, f"--case '{self.line}'"])
 
@@ -71,7 +72,7 @@ class Answered:
 
     def command(self, arch: str, release: Release | None) -> str:
         """What shows it, on a command line."""
-        version = f" --version {text_of(release)}" if release is not None else ""
+        version = f" --release {text_of(release)}" if release is not None else ""
         return f"opcode {arch} {self.word}{version}"
 
 
@@ -132,5 +133,5 @@ def find_bugs(arch: str, bugs: Sequence[Bug], ids: Iterable[str]) -> tuple[Bug, 
     known = {bug.id: bug for bug in bugs}
     for name in ids:
         if name not in known:
-            raise UsageError(f"bug {name!r} of {arch}: expected one of {', '.join(known)}")
+            raise UsageError(f"bug {name!r} of {arch}: {one_of(name, known)}")
     return tuple(known[name] for name in dict.fromkeys(ids))

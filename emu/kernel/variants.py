@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from emu.errors import UsageError
 from emu.kernel.state import Variant
+from emu.spelling import one_of
 from emu.verdict.site import Release
 
 
@@ -35,5 +36,5 @@ def choose_variant(variants: Mapping[str, Variant], name: str | None, release: R
     if name is None:
         return variants["mainline"] if release is None else at_release(variants, release)
     if name not in variants:
-        raise UsageError(f"variant {name!r}: expected one of {', '.join(variants)}")
+        raise UsageError(f"variant {name!r}: {one_of(name, variants)}")
     return variants[name] if release is None else replace(variants[name], release=release)

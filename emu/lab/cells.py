@@ -19,6 +19,7 @@ from emu.kernel.outcome import Outcome
 from emu.kernel.state import Event
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
+from emu.spelling import one_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Settings:
         variants = arch.port.variants
         name = self.variant or "mainline"
         if name not in variants:
-            raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
+            raise UsageError(f"variant {name!r} of {arch.name}: {one_of(name, variants)}")
         patching = Patching(self.patching or variants[name].patching)
         views = Views(self.views or self.scenario.views)
         return Setup(arch, variants[name], patching, Preempt(self.preempt), self.cpus, views, self.engine)
@@ -124,9 +125,12 @@ def run_once(settings: Settings, scheduler: Scheduler) -> Run:
 
 def expectation(text: str) -> tuple[str, Frequency]:
     """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
-    outcome, _, frequency = text.partition("=")
-    if outcome not in list(Outcome) or frequency not in list(Frequency):
-        raise UsageError(f"--expect {text!r}: expected OUTCOME={'|'.join(Frequency)}, OUTCOME of {', '.join(Outcome)}")
+    outcome, equals, frequency = text.partition("=")
+    form = f"--expect {text!r}: expected OUTCOME={'|'.join(Frequency)}"
+    if not equals or outcome not in list(Outcome):
+        raise UsageError(f"{form}, OUTCOME {one_of(outcome, Outcome).removeprefix('expected ')}")
+    if frequency not in list(Frequency):
+        raise UsageError(f"{form}; {one_of(frequency, Frequency)}")
     return outcome, Frequency(frequency)
 
 

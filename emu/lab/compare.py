@@ -16,6 +16,7 @@ from emu.lab.scenario import NamedScenario
 from emu.parallel.interrupts import until_interrupted
 from emu.parallel.local import Processes, plain
 from emu.parallel.pool import Here, Lost, answers
+from emu.spelling import one_of
 
 Told = Callable[[int, int], None]
 """Called with how many cells are done and how many there are."""
@@ -36,7 +37,7 @@ def grid(
     known = dict.fromkeys(variant for name in archs for variant in arches.load(name).port.variants)
     for variant in variants or ():
         if variant not in known:
-            raise UsageError(f"variant {variant!r} of {', '.join(archs)}: expected one of {', '.join(known)}")
+            raise UsageError(f"variant {variant!r} of {', '.join(archs)}: {one_of(variant, known)}")
     return [
         Settings(scenario, arch.name, variant, patching, preempt, cpus)
         for scenario in scenarios

@@ -28,6 +28,7 @@ from emu.kernel.probe import Kprobe
 from emu.kernel.state import Event, Kernel, Variant
 from emu.machine.guest_call import Argument, Call, Caller, Trace
 from emu.parallel.interrupts import until_interrupted
+from emu.spelling import one_of
 from emu.verdict.listing import Line, Listing
 from emu.verdict.site import Verdict
 
@@ -281,6 +282,7 @@ def _address(text: str) -> int:
 def variant_of(arch: Arch, name: str | None) -> Variant:
     """A variant by name; UsageError lists those there are."""
     variants: Mapping[str, Variant] = arch.port.variants
-    if (name or "mainline") not in variants:
-        raise UsageError(f"variant {name!r} of {arch.name}: expected one of {', '.join(variants)}")
-    return variants[name or "mainline"]
+    name = name or "mainline"
+    if name not in variants:
+        raise UsageError(f"variant {name!r} of {arch.name}: {one_of(name, variants)}")
+    return variants[name]

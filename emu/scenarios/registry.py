@@ -15,6 +15,7 @@ from emu.errors import HandlerError, UsageError
 from emu.lab.decide import Question
 from emu.lab.lab import Scenario
 from emu.lab.scenario import NamedScenario
+from emu.spelling import one_of
 
 NOT_SCENARIOS = ("registry",)
 RACE = "unregister_vs_hit"
@@ -40,7 +41,9 @@ def find_scenario(name: str) -> NamedScenario:
         path, _, function = name.partition("::")
         return Found(name, _function(_load(Path(path)), function, name))
     if name not in shipped():
-        raise UsageError(f"scenario {name!r}: expected FILE.py::FUNCTION or one of {', '.join(shipped())}")
+        if name.endswith(".py"):
+            raise UsageError(f"scenario {name!r}: expected ::FUNCTION behind it; {_functions(_load(Path(name)))}")
+        raise UsageError(f"scenario {name!r}: expected FILE.py::FUNCTION or {_shipped(name)}")
     return Found(name, _function(importlib.import_module(f"emu.scenarios.{name}"), name, name))
 
 
@@ -66,13 +69,17 @@ def _load(path: Path) -> ModuleType:
 def _function(module: ModuleType, function: str, name: str) -> Scenario:
     found = getattr(module, function, None)
     if not callable(found):
-        raise UsageError(f"scenario {name!r}: no function {function!r} there; expected {_functions(module)}")
+        raise UsageError(f"scenario {name!r}: no function {function!r} there; {_functions(module, function)}")
     scenario: Scenario = found
     return scenario
 
 
-def _functions(module: ModuleType) -> str:
-    """The functions that a file defines itself, for a message."""
+def _shipped(name: str) -> str:
+    return one_of(name, shipped()).removeprefix("expected ")
+
+
+def _functions(module: ModuleType, name: str = "") -> str:
+    """The functions that a file defines itself, for a message about another name."""
     values = vars(module).items()
     own = [key for key, value in values if callable(value) and getattr(value, "__module__", "") == module.__name__]
-    return f"one of {', '.join(own)}" if own else "a file that defines one"
+    return one_of(name, own, "functions") if own else "expected a file that defines one"

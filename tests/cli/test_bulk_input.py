@@ -82,7 +82,7 @@ def test_standard_input_that_is_closed(monkeypatch, capsys):
         ("transparent", "mips", "--case", "word=0x00000000 at=" + "9" * 5000),
         ("opcode", "mips", "0x" + "0" * 5000),
         ("opcode", "mips", "0", "--at", "0x" + "0" * 5000),
-        ("opcode", "mips", "0", "--version", "6." + "9" * 5000),
+        ("opcode", "mips", "0", "--release", "6." + "9" * 5000),
         ("opcode", "x86", "f" * 1_000_000),
         ("run", "x" * 1_000_000, "--arch", "mips"),
         ("run", "a.py::" + "x" * 1_000_000, "--arch", "mips"),

@@ -258,7 +258,10 @@ def scenario(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((*RACE, "--arch", "vax"), "architecture 'vax': expected one of arm64, csky, loongarch, mips, riscv, x86"),
+        (
+            ("unregister_vs_hit", "--arch", "vax"),
+            "architecture 'vax': expected one of arm64, csky, ",
+        ),
         ((*RACE, "--variant", "old"), "variant 'old' of arm64: expected one of mainline, seed, "),
         ((*RACE, "--patching", "brutal"), "patching 'brutal': expected one of live, stop_machine"),
         ((*RACE, "--cpus", "9"), "cpus 9: expected 1 to 8, the stacks that the firmware has"),
@@ -266,7 +269,7 @@ def scenario(tmp_path):
         (("no_such", "--arch", "arm64"), "scenario 'no_such': expected FILE.py::FUNCTION or one of "),
         (("cells", "--arch", "arm64"), "scenario 'cells': expected FILE.py::FUNCTION or one of "),
         (("foreign_break_gas", "--arch", "arm64"), "arm64: its firmware has no foreign_break_gas_site"),
-        ((*RACE, "--expect", "oops"), "--expect 'oops': expected OUTCOME=never|sometimes|always, OUTCOME of hit, "),
+        ((*RACE, "--expect", "oops"), "--expect 'oops': expected OUTCOME=never|sometimes|always, OUTCOME one of hit, "),
         ((*RACE, "--expect", "oops=rarely"), "--expect 'oops=rarely': expected OUTCOME=never|sometimes|always"),
         ((*RACE, "--expect", "crash=never"), "--expect 'crash=never': expected OUTCOME=never|sometimes|always"),
     ],
@@ -280,8 +283,8 @@ def test_what_there_is_not(refused, arguments, said):
     [
         ((), "the following arguments are required: SCENARIO, --arch"),
         (("unregister_vs_hit",), "the following arguments are required: --arch"),
-        ((*RACE, "--preempt", "some"), "argument --preempt: invalid choice: 'some' (choose from "),
-        ((*RACE, "--views", "odd"), "argument --views: invalid choice: 'odd' (choose from "),
+        ((*RACE, "--preempt", "some"), "argument --preempt: 'some': expected one of none, full"),
+        ((*RACE, "--views", "odd"), "argument --views: 'odd': expected one of coherent, stale"),
         ((*RACE, "--cpus", "0"), "argument --cpus: '0': expected a whole number, at least 1"),
         ((*RACE, "--cpus", "two"), "argument --cpus: 'two': expected a whole number, at least 1"),
         ((*RACE, "--limit", "0"), "argument --limit: '0': expected a whole number, at least 1"),
@@ -300,7 +303,7 @@ def test_what_argparse_sees(refused, arguments, said):
 
 def test_no_command_and_an_unknown_one(refused):
     assert "COMMAND" in refused()
-    assert "invalid choice: 'frobnicate'" in refused("frobnicate")
+    assert "'frobnicate': expected one of list, run, " in refused("frobnicate")
 
 
 @pytest.mark.parametrize(
@@ -443,7 +446,7 @@ def test_a_boot_that_never_ends(refused, scenario, monkeypatch):
 
 def test_what_goes_wrong_in_another_process_is_one_line_too(refused, scenario):
     text = refused("compare", scenario("code_raises_later"), "--arch", "arm64", "--patching", "live")
-    assert text.startswith("code raised RuntimeError: later at ")
+    assert ": code raised RuntimeError: later at " in text
 
 
 @pytest.mark.parametrize(

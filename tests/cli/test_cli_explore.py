@@ -8,7 +8,7 @@ import pytest
 
 import arches
 from emu.cli import main
-from emu.cli.options import parser
+from emu.cli.commands import parser
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.kernel.outcome import Outcome
 

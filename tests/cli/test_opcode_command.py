@@ -32,7 +32,7 @@ def options_of(entry, key):
     features = [FEATURES[entry["cpu"]]] if entry.get("cpu") in FEATURES else []
     features += ["rv32"] if entry["arch"] == "riscv32" else []
     arch = "riscv64" if entry["arch"] == "riscv32" else entry["arch"]
-    version = ["--version", VERSIONS[key]] if VERSIONS[key] else []
+    version = ["--release", VERSIONS[key]] if VERSIONS[key] else []
     prev = ["--prev", entry["prev_word"]] if "prev_word" in entry else []
     return (arch, *prev, *version, *(part for name in features for part in ("--feature", name)))
 
@@ -113,7 +113,7 @@ NOP, LDXR, STXR, LDAR = "0xd503201f", "0xc85f7c20", "0xc8027c20", "0xc8dffc20"
 )
 def test_several_words_before(opcode, before, version, rule):
     options = [part for word in before for part in ("--prev", word)]
-    (answer,) = opcode(["arm64", "--version", version, *options], ["0x8b020020"])
+    (answer,) = opcode(["arm64", "--release", version, *options], ["0x8b020020"])
     assert (answer["verdict"], answer["rule"]) == (("reject", rule) if rule else ("step", "other"))
 
 
@@ -128,13 +128,13 @@ def test_several_words_before(opcode, before, version, rule):
     ],
 )
 def test_a_release_as_uname_has_it(opcode, version, rule):
-    (answer,) = opcode(["arm64", "--version", version], [NOP])
+    (answer,) = opcode(["arm64", "--release", version], [NOP])
     assert answer["rule"] == rule
 
 
 @pytest.mark.parametrize("version", ["6", "", "latest", "6.x", "6.1 6.2", "6.1,5", "6.1..6.3", "-6.1", "6.1-a b"])
 def test_no_release(capsys, version):
-    assert main(["opcode", "arm64", NOP, f"--version={version}"]) == 2
+    assert main(["opcode", "arm64", NOP, f"--release={version}"]) == 2
     assert capsys.readouterr().err == (
         f"trapline: release {version!r}: expected a Linux release such as 6.1 or v6.18\n"
     )
@@ -281,7 +281,7 @@ def test_people_get_a_table(capsys):
         (["x86", "0f1"], "0f1"),
         (["x86", "90", "--prev", "90" * 16], "1 to 15 bytes"),
         (["arm64", "0xd4200080", "--prev", "q"], "'q'"),
-        (["arm64", "0xd4200080", "--version", "new"], "'new'"),
+        (["arm64", "0xd4200080", "--release", "new"], "'new'"),
         (["arm64", "0xd4200080", "--feature", "r6"], "'r6': expected none on arm64"),
         (["mips", "0x00000000", "--feature", "r7"], "r6 (a Release 6 CPU)"),
         (["arm64", "0xd4200080", "--at", "0x10000000000000000"], "64 bits"),
@@ -317,5 +317,5 @@ def test_words_and_options_in_any_order(capsys, arguments):
 
 
 def test_words_on_both_sides_of_an_option(capsys):
-    assert main(["opcode", "csky", "0x6c03", "--version", "6.1", "0x1464", "--json"]) == 0
+    assert main(["opcode", "csky", "0x6c03", "--release", "6.1", "0x1464", "--json"]) == 0
     assert [one["word"] for one in json.loads(capsys.readouterr().out)["instructions"]] == ["0x6c03", "0x1464"]

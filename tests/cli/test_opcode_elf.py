@@ -114,7 +114,7 @@ def test_compiled_text_as_llvm_disassembles_it(listed, compiled, arch, kind):
 )
 def test_kernel_modules_as_llvm_disassembles_them(listed, module, arch, name):
     path = module(arch, name)
-    found = listed(arch, path, "--version", "6.1")
+    found = listed(arch, path, "--release", "6.1")
     check_summary(found)
     compare(arch, found, disassembled(arch, path))
     assert found["summary"]["may_be_probed"] > 0.7 * found["summary"]["instructions"]
@@ -188,7 +188,7 @@ def test_stripped_files_can_be_listed(listed, compiled, tmp_path):
 
 def test_the_release_decides(listed):
     """In 6.1 no compressed jump is simulated."""
-    now, then = (listed("riscv", "firmware/riscv.elf", *more)["summary"] for more in ([], ["--version", "6.1"]))
+    now, then = (listed("riscv", "firmware/riscv.elf", *more)["summary"] for more in ([], ["--release", "6.1"]))
     assert now["instructions"] == then["instructions"]
     assert "c_jr" in {row["rule"] for row in now["rules"] if row["verdict"] == "simulate"}
     assert "c_jr" in {row["rule"] for row in then["rules"] if row["verdict"] == "reject"}

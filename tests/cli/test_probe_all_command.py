@@ -232,7 +232,7 @@ def test_refusals_have_the_kernels_reason(probe_all):
 def test_the_rules_of_another_release(probe_all):
     """The simulated jalr of 6.1 does not come back where it should; the variant's own release has it right."""
     assert probe_all("firmware/riscv.elf", "probe_ret", "5", "--arch", "riscv")["version"] is None
-    report = probe_all("firmware/riscv.elf", "probe_ret", "5", "--arch", "riscv", "--version", "6.1", status=1)
+    report = probe_all("firmware/riscv.elf", "probe_ret", "5", "--arch", "riscv", "--release", "6.1", status=1)
     assert (report["version"], report["variant"]) == ("6.1", "mainline")
     assert {found["what"] for found in report["differences"]} == {"died"}
 
@@ -314,7 +314,7 @@ def test_after_an_interrupt_there_is_what_was_tried(capsys, monkeypatch):
         (["firmware/arm64.elf", "leaf_add", *"123456789", "--arch", "arm64"], "at most 8"),
         (["firmware/arm64.elf", "leaf_add", "0x10000000000000000", "--arch", "arm64"], "64 bits"),
         (["firmware/arm64.elf", "leaf_add", "--arch", "arm64", "--variant", "best"], "'best'"),
-        (["firmware/arm64.elf", "leaf_add", "--arch", "arm64", "--version", "best"], "'best'"),
+        (["firmware/arm64.elf", "leaf_add", "--arch", "arm64", "--release", "best"], "'best'"),
         (["firmware/none.elf", "leaf_add", "--arch", "arm64"], "cannot be read"),
     ],
 )

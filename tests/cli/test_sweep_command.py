@@ -40,7 +40,7 @@ def test_a_slice_of_arm64_is_what_the_masks_leave_free():
 @pytest.mark.exhaustive
 def test_arm64_counts_are_what_the_masks_leave_free(capsys):
     """Rows that overlap no row before them have 2^(free bits) words each; MOPS probes are refused since 6.13."""
-    report = swept(capsys, "arm64", "--version", "6.1", "--against", "6.13", "--list", "3")
+    report = swept(capsys, "arm64", "--release", "6.1", "--against", "6.13", "--list", "3")
     assert (report["words"], report["complete"]) == (2**32, True)
     assert sum(report["rows"].values()) == 2**32
     assert report["rows"]["exception"] == 2**24  # ff000000
@@ -55,7 +55,7 @@ def test_arm64_counts_are_what_the_masks_leave_free(capsys):
 @pytest.mark.parametrize(("version", "step", "simulate", "reject"), [(None, 42945, 6206, 1), ("6.1", 39936, 0, 9216)])
 def test_riscv_halfwords_are_counted_as_the_facts_have_them(capsys, uncounted, version, step, simulate, reject):
     """Facts, RISC-V section 5: the 49152 compressed halfwords, newest RV64 and v6.1.0."""
-    report = swept(capsys, "riscv", *(["--version", version] if version else []))
+    report = swept(capsys, "riscv", *(["--release", version] if version else []))
     rules = {
         rule.name: rule.verdict.value
         for rule in arches.load("riscv").probing.rules.in_force((6, 1) if version else None)
@@ -79,7 +79,7 @@ def test_csky_refuses_nothing(capsys):
 @pytest.mark.exhaustive
 def test_x86_opcodes(capsys):
     """INT and UD are refused since 6.9; both counts are of the whole list."""
-    report = swept(capsys, "x86", "--version", "6.1", "--against", "6.9", "--list", "100000")
+    report = swept(capsys, "x86", "--release", "6.1", "--against", "6.9", "--list", "100000")
     assert report["complete"] and sum(report["rows"].values()) == sum(report["verdicts"].values()) == report["words"]
     assert report["words"] > 50_000
     assert report["differing"] == len(report["differences"])
@@ -103,7 +103,7 @@ def test_x86_interrupted(capsys, monkeypatch):
 
 
 def test_x86_for_people(capsys):
-    assert main(["sweep", "x86", "--version", "5.12", "--against", "5.13", "--list", "1"]) == 0
+    assert main(["sweep", "x86", "--release", "5.12", "--against", "5.13", "--list", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(re.fullmatch(r"\d+ encodings: reject \d+, simulate \d+, step \d+", line) for line in lines)
     assert any(re.fullmatch(r"iret +reject +\d+", line) for line in lines)
@@ -139,7 +139,7 @@ def test_a_journal_of_another_job_is_refused(capsys, tmp_path, uncounted):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["arm64", "--version", "x"], "release 'x': expected a Linux release such as 6.1 or v6.18"),
+        (["arm64", "--release", "x"], "release 'x': expected a Linux release such as 6.1 or v6.18"),
         (["arm64", "--feature", "octeon"], "feature 'octeon': expected none on arm64"),
     ],
 )

@@ -85,9 +85,9 @@ def test_text_of_a_search(transparent):
 
 def test_the_printed_command_has_version_and_variant(transparent):
     _, out = transparent(
-        "csky", "--row", "insns.decode:br16", "--count", "40", "--version", "6.1", "--variant", "mainline"
+        "csky", "--row", "insns.decode:br16", "--count", "40", "--release", "6.1", "--variant", "mainline"
     )
-    assert "trapline transparent csky --version 6.1 --variant mainline --case 'word=0x0" in out
+    assert "trapline transparent csky --release 6.1 --variant mainline --case 'word=0x0" in out
 
 
 def test_both_results_of_a_case(transparent):
@@ -120,7 +120,7 @@ def test_the_second_probe_is_shown(transparent):
 
 def test_memory_is_shown_where_it_differs(transparent):
     _, out = transparent(
-        "x86", "--version", "6.7", "--case", "word=41ffd0 at=0xffffffff81013000 rsp=0xffffffff81100800"
+        "x86", "--release", "6.7", "--case", "word=41ffd0 at=0xffffffff81013000 rsp=0xffffffff81100800"
     )
     assert ["[0xffffffff811007f8]", "03300181ffffffff", "05300181ffffffff"] in [x.split() for x in out.splitlines()]
 
@@ -168,7 +168,7 @@ def test_processes_find_the_same(found):
 )
 def test_a_version_selects_the_variant_in_force(found, arch, release, variant):
     rows = {"loongarch": "add.d", "arm64": "add_imm", "x86": "lea", "riscv": "add"}
-    said = found(arch, "--version", release, "--row", rows[arch], "--count", "2")
+    said = found(arch, "--release", release, "--row", rows[arch], "--count", "2")
     assert said["variant"] == variant
     assert said["version"] == ".".join(release.removeprefix("v").split(".")[:2])
 
@@ -180,9 +180,9 @@ def test_names_that_users_give_architectures(found):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["riscv", "--row", "nothing"], "row 'nothing': expected one of kprobes.rules:system"),
+        (["riscv", "--row", "nothing"], "row 'nothing': expected one of "),
         (["riscv", "--variant", "nothing"], "variant 'nothing': expected one of mainline"),
-        (["riscv", "--version", "soon"], "release 'soon'"),
+        (["riscv", "--release", "soon"], "release 'soon'"),
         (["pdp11"], "architecture 'pdp11'"),
         (["riscv", "--case", "word=0x13"], "at="),
         (["riscv", "--case", "word=0x13 at=0x80213000", "--row", "add"], "no --row"),

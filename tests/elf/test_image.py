@@ -106,9 +106,10 @@ def test_the_symbol_around_an_address(symbols, addr, expected):
 
 
 def test_an_unknown_symbol_is_named_with_its_neighbours():
-    with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'mian': did you mean main\?$"):
+    said = r"^made\.elf: no symbol 'mian': expected one of main \(did you mean main\?\)$"
+    with pytest.raises(ImageError, match=said):
         parse(Elf()).symbol("mian")
-    with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'qqq': expected one of its \d+ symbols$"):
+    with pytest.raises(ImageError, match=r"^made\.elf: no symbol 'qqq': expected one of main$"):
         parse(Elf()).symbol("qqq")
 
 

@@ -1,0 +1,66 @@
+"""Arguments of the commands that run scenarios: a configuration, or a table of them."""
+
+from __future__ import annotations
+
+import argparse
+
+import arches
+from emu.choice import Choice
+from emu.cli.parser import Parser, natural, positive
+from emu.errors import UsageError
+from emu.kernel.configuration import Patching, Preempt, Views
+from emu.lab.cells import Settings
+from emu.scenarios.registry import find_scenario
+
+
+def values(choice: type[Choice]) -> list[str]:
+    return [one.value for one in choice]
+
+
+def add_configuration(parser: Parser) -> None:
+    """One scenario on one architecture."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a shipped name, or path/to/file.py::function")
+    parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
+    parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
+    parser.add_argument("--patching", metavar="P", help=f"{', '.join(Patching)}; default: as the variant does")
+    parser.add_argument("--preempt", choices=values(Preempt), default="none", help="the modelled kernel's preemption")
+    parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 8; default 2")
+    parser.add_argument(
+        "--views", choices=values(Views), help="stale: fetches follow stores late; default: the scenario's"
+    )
+
+
+def add_grid(parser: Parser) -> None:
+    """Which cells a table has."""
+    parser.add_argument("--arch", nargs="+", metavar="A", help="default: all")
+    parser.add_argument("--patching", nargs="+", metavar="P", help="default: every policy")
+    parser.add_argument("--preempt", nargs="+", choices=values(Preempt), default=values(Preempt), help="default: both")
+    parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
+
+
+def add_expect(parser: Parser) -> None:
+    help_text = "exit with 1 if it is not so: never, sometimes or always; may be given several times"
+    parser.add_argument("--expect", action="append", default=[], metavar="OUTCOME=FREQUENCY", help=help_text)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    return Settings(
+        find_scenario(options.scenario),
+        options.arch,
+        options.variant,
+        options.patching,
+        options.preempt,
+        options.cpus,
+        options.views,
+    )
+
+
+def arch_names(given: list[str] | None) -> list[str]:
+    """The architectures of `--arch A...`; `all`, the default, is every one."""
+    names = given or ["all"]
+    if "all" in names:
+        return list(arches.names())
+    found = list(dict.fromkeys(arches.load(name).name for name in names))
+    if not found:
+        raise UsageError("--arch: expected at least one architecture")
+    return found
