@@ -83,7 +83,7 @@ def clean():
     return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-@pytest.fixture(scope="module", params=["wheel", "editable"])
+@pytest.fixture(scope="module", params=["wheel", pytest.param("editable", marks=pytest.mark.exhaustive)])
 def installed(request, source, wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     return environment(folder, *([str(wheel)] if request.param == "wheel" else ["--editable", str(source)]))
