@@ -113,11 +113,11 @@ def _rule_maker(
             for _ in range(rng.randrange(4)):  # some rows have instructions among words with few bits set only
                 free &= rng.getrandbits(32)
             insn = to_bytes(free & ~rule.mask & WORD_MASK | rule.value)
-            decided = table.decide(int.from_bytes(insn, "little"), release)
-            if decided.name == rule.name and (rule.verdict is Verdict.REJECT or good(insn)):
+            row = table.find(int.from_bytes(insn, "little"), release)
+            if row.name == rule.name and (rule.verdict is Verdict.REJECT or good(insn)):
                 return insn
         # No instruction at all: a word that is none, which the kernel decides about too.
-        return insn if insn is not None and decided.name == rule.name else None
+        return insn if insn is not None and row.name == rule.name else None
 
     return make
 

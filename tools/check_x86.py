@@ -23,9 +23,9 @@ from pathlib import Path
 from random import Random
 
 import arches
+from arches.x86 import verdict
 from arches.x86.insns import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
 from arches.x86.trials import examples, opcode_rows
-from arches.x86.verdict import decide
 from arches.x86.verdict_rules import rules
 from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
 from emu.transparent.bench import Bench
@@ -249,10 +249,10 @@ def _fits_mnemonic(case: Case) -> bool:
     assert insn is not None
     if insn.vex:
         return True  # the kernel keeps the opcode byte and forgets the map: see kprobes.rules
-    decision, mnemonic = decide(Site(insn.code), None), _mnemonic(case.text)
-    if decision.verdict is Verdict.SIMULATE:
-        return mnemonic in MNEMONICS[decision.action or ""]
-    if decision.errno == "EOPNOTSUPP":
+    judgement, mnemonic = verdict.judge(Site(insn.code), None), _mnemonic(case.text)
+    if judgement.verdict is Verdict.SIMULATE:
+        return mnemonic in MNEMONICS[judgement.action or ""]
+    if judgement.errno == "EOPNOTSUPP":
         return mnemonic in NOT_EMULATED | VM_EXTENSIONS
     return mnemonic not in NOT_EMULATED.union(*MNEMONICS.values())
 

@@ -8,7 +8,7 @@ from arches.arm64 import bugs, isa, kprobes
 from arches.arm64.breaks import KPROBE_BREAK, may_change_live
 from arches.arm64.relocations import RELOCATIONS
 from arches.arm64.simulate import actions
-from arches.arm64.verdict import RULES, decide
+from arches.arm64.verdict import RULES, judge
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
@@ -68,7 +68,7 @@ ARCH = Arch(
         relocations=RELOCATIONS,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         rules=RULES,
     ),
     port=Port(

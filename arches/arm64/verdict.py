@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from arches.arm64 import bugs
-from emu.verdict.decide import by_rule, little_word, refuse
+from emu.verdict.judge import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 EXCLUSIVE = RuleTable.load(Path(__file__).with_name("verdict_exclusive.rules"))
@@ -27,7 +27,7 @@ DEPENDS_ON_PC = (
 )
 
 
-def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
+def judge(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Judgement:
     """The kernel's answer; DecodeError for an instruction of fewer than four bytes."""
     word = little_word(site.insn, 4)
     for bug, mask, value, what in DEPENDS_ON_PC:
@@ -37,7 +37,7 @@ def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REP
         return refuse("alignment", "EINVAL", f"{site.addr:#x} is not a multiple of 4")
     if site.in_extable:
         return refuse("exception_table", "EINVAL", "the address has an exception table entry")
-    rule = RULES.decide(word, release, site.features)
+    rule = RULES.find(word, release, site.features)
     if rule.verdict is Verdict.REJECT:
         return by_rule(rule)
     load = exclusive_load_before(site, release)
@@ -69,4 +69,4 @@ def exclusive_load_before(site: Site, release: Release | None) -> int | None:
 @lru_cache(maxsize=1 << 16)
 def _exclusive(insn: bytes, release: Release | None) -> str:
     """The row of verdict_exclusive.rules; every instruction is looked at from up to 32 others."""
-    return EXCLUSIVE.decide(little_word(insn, 4), release).name
+    return EXCLUSIVE.find(little_word(insn, 4), release).name

@@ -8,7 +8,7 @@ from arches.csky import bugs, isa, kprobes
 from arches.csky.accesses import memory_operands
 from arches.csky.relocations import RELOCATIONS
 from arches.csky.simulate import actions
-from arches.csky.verdict import RULES, decide
+from arches.csky.verdict import RULES, judge
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
@@ -58,7 +58,7 @@ ARCH = Arch(
         relative_extable=False,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         rules=RULES,
     ),
     port=Port(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emu.verdict.decide import by_rule, little_word, refuse
+from emu.verdict.judge import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 REPAIRED = RuleTable.load(Path(__file__).with_name("verdict_repaired.rules"))
@@ -20,7 +20,7 @@ def insn_size(halfword: int) -> int:
     return 4 if halfword & 0xC000 == 0xC000 else 2
 
 
-def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
+def judge(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Judgement:
     """The kernel's answer; DecodeError for fewer bytes than the instruction has.
 
     Of what is repaired, the rows of verdict_repaired.rules are asked first.
@@ -28,6 +28,6 @@ def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REP
     word = little_word(site.insn, insn_size(little_word(site.insn, 2)))
     if site.addr & 1:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is odd")
-    if repairs and (rule := REPAIRED.decide(word, None, repairs)).name != "other":
+    if repairs and (rule := REPAIRED.find(word, None, repairs)).name != "other":
         return by_rule(rule)
-    return by_rule(RULES.decide(word, release, site.features))
+    return by_rule(RULES.find(word, release, site.features))

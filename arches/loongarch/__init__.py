@@ -9,7 +9,7 @@ from arches.loongarch.accesses import memory_operands
 from arches.loongarch.breaks import KPROBE_BREAK
 from arches.loongarch.relocations import RELOCATIONS
 from arches.loongarch.simulate import actions
-from arches.loongarch.verdict import RULES, decide
+from arches.loongarch.verdict import RULES, judge
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
@@ -77,7 +77,7 @@ ARCH = Arch(
         relocations=RELOCATIONS,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         rules=RULES,
     ),
     port=Port(

@@ -9,7 +9,7 @@ from arches.mips import kprobes_traps as traps
 from arches.mips.breaks import KPROBE_BREAK
 from arches.mips.relocations import RELOCATIONS, STAND_INS
 from arches.mips.simulate import actions
-from arches.mips.verdict import RULES, decide, has_delay_slot
+from arches.mips.verdict import RULES, has_delay_slot, judge
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
@@ -60,7 +60,7 @@ ARCH = Arch(
         relative_extable=False,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         rules=RULES,
         features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
     ),

@@ -11,22 +11,22 @@ from collections.abc import Collection
 from pathlib import Path
 
 from arches.mips import bugs
-from emu.verdict.decide import by_rule, little_word, refuse
+from emu.verdict.judge import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 COP1, BC1, JALX = 0x11, 8, 0x1D
 LL_SC = ("ll", "lld", "sc", "scd")
 
 
-def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
+def judge(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Judgement:
     """The kernel's answer; DecodeError for an instruction of fewer than four bytes.
 
     Where the word before cannot be read there is none, for the kernel too.
     """
     word = little_word(site.insn, 4)
-    rule = RULES.decide(word, release, site.features)
+    rule = RULES.find(word, release, site.features)
     if word >> 26 == JALX and bugs.JALX.id in repairs:
         return refuse("jalx", "EINVAL", "jump with a delay slot, and nothing simulates it")
     if rule.name in LL_SC:
@@ -35,7 +35,7 @@ def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REP
     if before is not None and has_delay_slot(little_word(before, 4), release, site.features):
         return refuse("delay_slot", "EINVAL", f"it is the delay slot of the word {before[::-1].hex()} before it")
     if rule.name == "cop1" and is_cop1_operation(word) and bugs.COP1.id in repairs:
-        return Decision(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
+        return Judgement(Verdict.STEP, "cop1", "no branch: nothing in it depends on where it runs")
     return by_rule(rule)
 
 

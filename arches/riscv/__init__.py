@@ -8,7 +8,7 @@ from arches.riscv import bugs, isa, kprobes
 from arches.riscv.breaks import kprobe_break, may_change_live
 from arches.riscv.relocations import RELOCATIONS
 from arches.riscv.simulate import actions
-from arches.riscv.verdict import RULES, decide
+from arches.riscv.verdict import RULES, judge
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.isa.isa import Isa
@@ -66,7 +66,7 @@ ARCH = Arch(
         relocations=RELOCATIONS,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         rules=RULES,
         features={"rv32": "a 32-bit kernel"},
     ),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from arches.riscv import bugs
-from emu.verdict.decide import by_rule, little_word, refuse
+from emu.verdict.judge import by_rule, little_word, refuse
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
 BOUNDARY_CHECK = (6, 2)
@@ -22,14 +22,14 @@ def insn_size(halfword: int) -> int:
     return 4 if halfword & 3 == 3 else 2
 
 
-def decide(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Decision:
+def judge(site: Site, release: Release | None = None, repairs: Repairs = NO_REPAIRS) -> Judgement:
     """The kernel's answer; DecodeError for fewer bytes than the instruction has."""
     word = little_word(site.insn, insn_size(little_word(site.insn, 2)))
     if site.addr & 1:
         return refuse("alignment", "EILSEQ", f"{site.addr:#x} is odd")
     if (release is None or release >= BOUNDARY_CHECK) and not on_boundary(site):
         return refuse("boundary", "EILSEQ", f"{site.addr:#x} is inside an instruction")
-    rule = RULES.decide(word, release, site.features)
+    rule = RULES.find(word, release, site.features)
     if rule.verdict is Verdict.STEP and word & AMO_MASK in (LR, SC) and bugs.LR_SC_STEPPED.id in repairs:
         return refuse("lr_sc", "EINVAL", "the trap would clear the reservation")
     return by_rule(rule)

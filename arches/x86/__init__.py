@@ -11,7 +11,7 @@ from arches.x86.breaks import INT3, may_change_live
 from arches.x86.insns import decode_fields
 from arches.x86.relocations import RELOCATIONS, STAND_INS
 from arches.x86.simulate import actions
-from arches.x86.verdict import SLOT_SIZE, decide
+from arches.x86.verdict import SLOT_SIZE, judge
 from arches.x86.verdict_encodings import encodings
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
@@ -80,7 +80,7 @@ ARCH = Arch(
         stand_ins=STAND_INS,
     ),
     probing=Probing(
-        decide=decide,
+        judge=judge,
         encodings=encodings,
         features={"cfi": "a kernel built with CFI checks"},
     ),

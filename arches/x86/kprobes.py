@@ -138,12 +138,12 @@ def fill_slot(p: Kprobe, slot: int, following: bytes, variant: Variant) -> bytes
 def insn_size(insn: bytes) -> int:
     """Where the kernel's decoder sees the instruction end, which is not always where the processor does."""
     found = decode_fields(insn)
-    assert found is not None, "decide refuses what cannot be decoded"
+    assert found is not None, "judge refuses what cannot be decoded"
     return found.size
 
 
 def decoded(p: Kprobe) -> X86Insn:
     """The probed instruction as the kernel's decoder takes it apart, at its own address."""
     insn = decode_fields(p.opcode, p.where)
-    assert insn is not None, "decide refuses what cannot be decoded"
+    assert insn is not None, "judge refuses what cannot be decoded"
     return insn

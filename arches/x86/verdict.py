@@ -17,7 +17,7 @@ from arches.x86 import bugs
 from arches.x86.insns import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
 from arches.x86.verdict_rules import Rule, find_rule
 from emu.isa.capstone_text import X86Insn
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site, Verdict
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 INT3_STEPPING = (5, 13)  # 6256e668b7af: a second int3 instead of the trap flag
 ENDBR_SKIPPED = (5, 18)  # cc66bb914578: a probe at the entry goes behind ENDBR
@@ -35,17 +35,17 @@ JMP32_SIZE = 5
 Read = Callable[[int, int], bytes | None]
 
 
-def decide(site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS) -> Decision:
+def judge(site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS) -> Judgement:
     """The verdict on an address under the rules of a release, None for the newest.
 
     Without `site.symbol` the address is taken for an instruction boundary. Feature `cfi` is a kernel built
     with CFI checks.
     """
     insn = decode_fields(site.insn, site.addr, release)
-    decision = _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
-    if decision.rule in ("retf", "retf_imm") and bugs.FAR_RET.id in repairs:  # as far calls and jumps are
-        return _reject(decision.rule, "far return: segments are not emulated", "EOPNOTSUPP")
-    return decision
+    judgement = _can_probe(site, insn, release) or _copy(insn, release) or _execute(site, insn, release)
+    if judgement.rule in ("retf", "retf_imm") and bugs.FAR_RET.id in repairs:  # as far calls and jumps are
+        return _reject(judgement.rule, "far return: segments are not emulated", "EOPNOTSUPP")
+    return judgement
 
 
 def adjust_kprobe_addr(addr: int, offset: int, read: Read, release: Release | None = None) -> tuple[int, bool]:
@@ -78,7 +78,7 @@ def _since(release: Release | None, first: Release) -> bool:
     return release is None or release >= first
 
 
-def _can_probe(site: Site, insn: X86Insn | None, release: Release | None) -> Decision | None:
+def _can_probe(site: Site, insn: X86Insn | None, release: Release | None) -> Judgement | None:
     refusal = _walk(site, release)
     if refusal is not None:
         return _reject("boundary", refusal, "EILSEQ")
@@ -113,7 +113,7 @@ def _window(read: Read, addr: int) -> bytes:
     return b""
 
 
-def _copy(insn: X86Insn | None, release: Release | None) -> Decision | None:
+def _copy(insn: X86Insn | None, release: Release | None) -> Judgement | None:
     if insn is None:
         return _reject("undecodable", "no instruction", "EINVAL")
     if insn.code.startswith(EMULATE_PREFIXES):
@@ -121,7 +121,7 @@ def _copy(insn: X86Insn | None, release: Release | None) -> Decision | None:
     return _refused_by(find_rule("copy", insn, release))
 
 
-def _execute(site: Site, insn: X86Insn | None, release: Release | None) -> Decision:
+def _execute(site: Site, insn: X86Insn | None, release: Release | None) -> Judgement:
     assert insn is not None  # _copy refused it
     rule = find_rule("emulate", insn, release)
     refusal = _refused_by(rule)
@@ -129,16 +129,16 @@ def _execute(site: Site, insn: X86Insn | None, release: Release | None) -> Decis
         return refusal
     boostable = can_boost(insn, release, site.in_extable)
     if rule is not None:
-        return Decision(Verdict.SIMULATE, rule.name, rule.why, action=rule.detail, boostable=boostable)
+        return Judgement(Verdict.SIMULATE, rule.name, rule.why, action=rule.detail, boostable=boostable)
     shape = shape_of(insn.opcode)
     name = "vex" if insn.vex else shape.name if shape is not None else "prefix"
     how = "an int3 behind it" if _since(release, INT3_STEPPING) else "the trap flag"
-    return Decision(Verdict.STEP, name, f"stepped in a slot with {how}", boostable=boostable)
+    return Judgement(Verdict.STEP, name, f"stepped in a slot with {how}", boostable=boostable)
 
 
-def _refused_by(rule: Rule | None) -> Decision | None:
+def _refused_by(rule: Rule | None) -> Judgement | None:
     return _reject(rule.name, rule.why, rule.detail) if rule is not None and rule.decision == "reject" else None
 
 
-def _reject(rule: str, why: str, errno: str) -> Decision:
-    return Decision(Verdict.REJECT, rule, why, errno=errno)
+def _reject(rule: str, why: str, errno: str) -> Judgement:
+    return Judgement(Verdict.REJECT, rule, why, errno=errno)

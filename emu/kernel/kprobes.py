@@ -16,7 +16,7 @@ from emu.kernel.probe import ArchInsn, Kprobe, KprobeFlag
 from emu.kernel.rcu import synchronize_rcu
 from emu.kernel.state import Kernel
 from emu.machine.frame import PtRegs
-from emu.verdict.site import Decision, Site, Verdict
+from emu.verdict.site import Judgement, Site, Verdict
 
 
 def kprobe_aggrprobe(p: Kprobe) -> bool:
@@ -93,21 +93,21 @@ def check_kprobe_address_safe(kernel: Kernel, addr: int) -> int:
     return 0
 
 
-def verdict_at(kernel: Kernel, site: Site) -> Decision:
+def verdict_at(kernel: Kernel, site: Site) -> Judgement:
     """What this kernel says to a probe there."""
-    return kernel.config.probing.decide(site, kernel.variant.release, kernel.variant.repairs)
+    return kernel.config.probing.judge(site, kernel.variant.release, kernel.variant.repairs)
 
 
 def prepare_kprobe(kernel: Kernel, p: Kprobe) -> int:
     """arch_prepare_kprobe: the verdict, then a slot with the copy or the simulation routine."""
     site = kallsyms.site(kernel, p.where)
-    decision = verdict_at(kernel, site)
-    if decision.verdict is Verdict.REJECT:
-        return -int(getattr(errno, decision.errno or "EINVAL"))
+    judgement = verdict_at(kernel, site)
+    if judgement.verdict is Verdict.REJECT:
+        return -int(getattr(errno, judgement.errno or "EINVAL"))
     size = (kernel.port.insn_size or kernel.isa.insn_size)(site.insn)
-    p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(decision.boostable))
-    if decision.verdict is Verdict.SIMULATE and decision.action is not None:
-        p.ainsn.simulate = bind(kernel, p, decision.action)
+    p.opcode, p.ainsn = site.insn[:size], ArchInsn(length=size, boostable=bool(judgement.boostable))
+    if judgement.verdict is Verdict.SIMULATE and judgement.action is not None:
+        p.ainsn.simulate = bind(kernel, p, judgement.action)
         if not kernel.port.slot_for_simulated:
             return 0
     return slots.fill(kernel, p, site.insn[size:])

@@ -24,15 +24,17 @@ class Question:
     foreign: tuple[NamedScenario, ...]  # without a kprobe: a trap that is claimed there was somebody else's
 
 
-class Verdict(StrEnum):
+class Worth(StrEnum):
+    """What the check is worth."""
+
     NEEDED = "needed"  # without the check, something dies that it saves
     REDUNDANT = "redundant"  # its branch is never taken
     HARMFUL = "harmful"  # it swallows what was somebody else's
 
 
 @dataclass(frozen=True)
-class Decided:
-    """The verdict on one architecture, patching policy and preemption setting, from one scenario's two searches."""
+class BothWays:
+    """One scenario searched with the check and without, on one architecture, patching policy and preemption setting."""
 
     without: Cell
     with_check: Cell
@@ -43,11 +45,11 @@ class Decided:
         return self.with_check.settings
 
     @property
-    def verdict(self) -> Verdict:
+    def worth(self) -> Worth:
         claimed = self.with_check.frequency(Outcome.CLAIMED) is not Frequency.NEVER
         if claimed and self.foreign and self.without.frequency(Outcome.CLAIMED) is Frequency.NEVER:
-            return Verdict.HARMFUL
-        return Verdict.NEEDED if claimed and self.without.death is not None else Verdict.REDUNDANT
+            return Worth.HARMFUL
+        return Worth.NEEDED if claimed and self.without.death is not None else Worth.REDUNDANT
 
     @property
     def sufficient(self) -> bool:
@@ -57,11 +59,11 @@ class Decided:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict on the race, and on each scenario with somebody else's breakpoint; `unknown` are those of them that
-    were not searched, so that the check may be harmful there."""
+    """What the check is worth in the race, and in each scenario with somebody else's breakpoint; `unknown` are those
+    of them that were not searched, so that the check may be harmful there."""
 
-    race: Decided
-    foreign: tuple[Decided, ...]
+    race: BothWays
+    foreign: tuple[BothWays, ...]
     unknown: tuple[str, ...] = ()
 
     @property
@@ -99,15 +101,15 @@ def decide_recheck(
 
 def _decided(
     question: Question, pairs: Sequence[Settings], cells: Mapping[Settings, Cell]
-) -> Mapping[Settings, Decided]:
+) -> Mapping[Settings, BothWays]:
     return {
-        key: Decided(cells[_other(key)], cells[key], key.scenario in question.foreign)
+        key: BothWays(cells[_other(key)], cells[key], key.scenario in question.foreign)
         for key in pairs
         if key in cells and _other(key) in cells
     }
 
 
-def _decision(race: Settings, pairs: Sequence[Settings], known: Mapping[Settings, Decided]) -> Decision:
+def _decision(race: Settings, pairs: Sequence[Settings], known: Mapping[Settings, BothWays]) -> Decision:
     foreign = [key for key in pairs if _same_place(key, race)]
     unknown = tuple(key.scenario.name for key in foreign if key not in known)
     return Decision(known[race], tuple(known[key] for key in foreign if key in known), unknown)

@@ -251,8 +251,8 @@ class ProbeAll:
 
     def _why(self, kernel: Kernel, site: Site) -> str:
         """What the kernel has against a probe there."""
-        decision = verdict_at(kernel, kallsyms.site(kernel, site.line.address))
-        return decision.why if decision.verdict is Verdict.REJECT else "no probes are allowed at this address"
+        judgement = verdict_at(kernel, kallsyms.site(kernel, site.line.address))
+        return judgement.why if judgement.verdict is Verdict.REJECT else "no probes are allowed at this address"
 
 
 class Last(list[Event]):

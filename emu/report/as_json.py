@@ -8,7 +8,7 @@ from emu.explore.schedule import format_schedule
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Run
 from emu.lab.compare import Searched
-from emu.lab.decide import Decided, Decision, Decisions
+from emu.lab.decide import BothWays, Decision, Decisions
 
 
 def cell_json(cell: Cell) -> dict[str, Any]:
@@ -64,17 +64,17 @@ def decisions_json(check: str, decisions: Decisions) -> dict[str, Any]:
 
 def decision_json(decision: Decision) -> dict[str, Any]:
     """`complete`: whether all that could show that the check is harmful was searched."""
-    foreign = [{"scenario": one.settings.scenario.name, **decided_json(one)} for one in decision.foreign]
-    return {**decided_json(decision.race), "complete": decision.complete, "foreign": foreign}
+    foreign = [{"scenario": one.settings.scenario.name, **both_ways_json(one)} for one in decision.foreign]
+    return {**both_ways_json(decision.race), "complete": decision.complete, "foreign": foreign}
 
 
-def decided_json(decided: Decided) -> dict[str, Any]:
+def both_ways_json(decided: BothWays) -> dict[str, Any]:
     names = decided.settings.names()
     return {
         "arch": names["arch"],
         "patching": names["patching"],
         "preempt": names["preempt"],
-        "verdict": decided.verdict,
+        "verdict": decided.worth,
         "sufficient": decided.sufficient,
         "without": cell_json(decided.without),
         "with": cell_json(decided.with_check),

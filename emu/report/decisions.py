@@ -5,7 +5,7 @@ from __future__ import annotations
 from emu.explore.schedule import Schedule
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Settings
-from emu.lab.decide import Decided, Decision, Decisions, Verdict
+from emu.lab.decide import BothWays, Decision, Decisions, Worth
 from emu.report.cells import same_rows_once, schedule_text
 from emu.report.text import table
 
@@ -25,12 +25,12 @@ def decisions_text(decisions: Decisions) -> str:
 
 def _row(decision: Decision) -> list[str]:
     race = decision.race
-    harmful = [one.settings.scenario.name for one in decision.foreign if one.verdict is Verdict.HARMFUL]
+    harmful = [one.settings.scenario.name for one in decision.foreign if one.worth is Worth.HARMFUL]
     return [
         race.settings.arch,
         race.settings.patching or "",
         race.settings.preempt,
-        race.verdict,
+        race.worth,
         "yes" if race.sufficient else "no",
         ", ".join([*harmful, *(f"{name}?" for name in decision.unknown)]) or "-",
     ]
@@ -40,13 +40,13 @@ def _undecided(race: Settings) -> list[str]:
     return [race.arch, race.patching or "", race.preempt, "not searched", "?", "?"]
 
 
-def _claims(one: Decided) -> list[list[str]]:
+def _claims(one: BothWays) -> list[list[str]]:
     """Scenario, preemption, claim and its shortest schedule, for each claim that is more than `redundant`."""
     claims: list[tuple[str, str, Schedule | None]] = []
-    if one.verdict is Verdict.NEEDED:
+    if one.worth is Worth.NEEDED:
         claims.append(("no-recheck", "dies without the check", one.without.death))
-    if one.verdict is not Verdict.REDUNDANT:
-        claims.append(("recheck", f"{one.verdict}: claimed with it", one.with_check.witness(Outcome.CLAIMED)))
+    if one.worth is not Worth.REDUNDANT:
+        claims.append(("recheck", f"{one.worth}: claimed with it", one.with_check.witness(Outcome.CLAIMED)))
     if not one.foreign and not one.sufficient:
         claims.append(("recheck", "dies even with it", one.with_check.death))
     names = one.settings

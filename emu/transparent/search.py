@@ -22,7 +22,7 @@ from emu.transparent.shrink import shrink
 from emu.transparent.states import States
 from emu.transparent.tally import Finding, Group, Quota, Tally
 from emu.trials import TrialRow
-from emu.verdict.site import Decision
+from emu.verdict.site import Judgement
 
 STATES = 2  # of each encoding
 THEN = 0.4  # how often a second probed instruction follows
@@ -176,17 +176,17 @@ class Search:
         if beyond is not None:
             raise UsageError(f"case: {beyond}")
         if error := self.bench.open(case):
-            why = self.decision(case).why
+            why = self.judgement(case).why
             return Replay("reject", why, [], f"refused: -{errno.errorcode[-error]}", False)
         self.about_to(case)
         try:
             plain, probed = self.bench.in_place(case), self.bench.under_probe(case)
-            decision, found = self.decision(case), self._difference(case)
+            judgement, found = self.judgement(case), self._difference(case)
         finally:
             self.bench.close()
         lines = side_by_side(self.bench, plain, probed)
         conclusion = "no difference" if found is None else str(found)
-        return Replay(decision.verdict.value, decision.why, lines, conclusion, isinstance(found, Difference))
+        return Replay(judgement.verdict.value, judgement.why, lines, conclusion, isinstance(found, Difference))
 
     # What was found
 
@@ -194,9 +194,9 @@ class Search:
         if self._difference(case) != found:
             tally.skip(label, UNSTABLE)
             return
-        decision = self.decision(case)
+        judgement = self.judgement(case)
         size = len(case.insn) if len(self.bench.isa.sizes) == 2 else 0
-        group = Group(decision.rule, decision.action, size, decision.why, case, found, Counter({label: 1}))
+        group = Group(judgement.rule, judgement.action, size, judgement.why, case, found, Counter({label: 1}))
         if group.key in tally.groups:
             tally.groups[group.key].add(group)
         else:
@@ -218,7 +218,7 @@ class Search:
 
         return shrink(case, shows, self.bench.layout.sites[0], self.bench.isa.registers.status)
 
-    def decision(self, case: Case) -> Decision:
+    def judgement(self, case: Case) -> Judgement:
         bench = self.bench
         return verdict_at(bench.kernel, kallsyms.site(bench.kernel, case.at))
 

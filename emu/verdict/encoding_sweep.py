@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from emu.isa.isa import Isa
 from emu.parallel.interrupts import until_interrupted
 from emu.verdict.probing import Probing
-from emu.verdict.site import Decision, Release, Site
+from emu.verdict.site import Judgement, Release, Site
 
 ADDRESS = 0x10000
 EVERY = 1024  # encodings between two reports of progress
@@ -28,9 +28,9 @@ class EncodingReport:
     verdicts: dict[str, Counter[str]] = field(default_factory=dict)
     differences: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def add(self, word: str, decisions: Sequence[Decision]) -> None:
+    def add(self, word: str, judgements: Sequence[Judgement]) -> None:
         """Count an encoding; words differ whose verdicts do, or the routines that simulate them."""
-        old, new = decisions[0], decisions[-1]
+        old, new = judgements[0], judgements[-1]
         self.encodings += 1
         self.rows[new.rule] += 1
         self.verdicts.setdefault(new.rule, Counter())[new.verdict.value] += 1
@@ -52,7 +52,7 @@ def sweep_encodings(
     with until_interrupted():
         for insn in todo:
             site = Site(insn=insn, addr=ADDRESS, features=features)
-            report.add(isa.word(insn), [probing.decide(site, release) for release in releases])
+            report.add(isa.word(insn), [probing.judge(site, release) for release in releases])
             if report.encodings % EVERY == 0:
                 progress(report.encodings, report.listed)
     return report

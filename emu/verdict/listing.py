@@ -55,11 +55,11 @@ class Summary:
     data_bytes: int = 0
 
     def add(self, line: Line) -> None:
-        decision = line.opcode.decision
-        key = decision.verdict, decision.rule
-        self.verdicts[decision.verdict] += 1
+        judgement = line.opcode.judgement
+        key = judgement.verdict, judgement.rule
+        self.verdicts[judgement.verdict] += 1
         self.rules[key] += 1
-        self.why.setdefault(key, (decision.why, decision.errno))
+        self.why.setdefault(key, (judgement.why, judgement.errno))
 
     def json(self) -> dict[str, Any]:
         """Rows by how often they decided."""
@@ -193,7 +193,7 @@ class Listing:
             found = opcode_at(self.isa, self.probing, site, self._release)
         except DecodeError:
             return None
-        if start is not None and found.decision.rule not in UNWALKED:
+        if start is not None and found.judgement.rule not in UNWALKED:
             self._reached = section, start, site.addr
         return Line(site.addr, section, symbol, offset, found)
 

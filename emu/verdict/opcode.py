@@ -9,7 +9,7 @@ from typing import Any
 from emu.errors import UsageError
 from emu.isa.isa import Isa, size_of, text_of
 from emu.verdict.probing import Probing
-from emu.verdict.site import Decision, Release, Site
+from emu.verdict.site import Judgement, Release, Site
 
 
 @dataclass(frozen=True)
@@ -17,28 +17,28 @@ class Opcode:
     word: str
     size: int
     text: str
-    decision: Decision
+    judgement: Judgement
 
     @property
     def verdict(self) -> str:
-        return self.decision.verdict.value
+        return self.judgement.verdict.value
 
     @property
     def why(self) -> str:
-        return self.decision.why
+        return self.judgement.why
 
     def json(self) -> dict[str, Any]:
         """`boostable` only where the architecture knows it."""
-        decision = self.decision
-        boost = {} if decision.boostable is None else {"boostable": decision.boostable}
+        judgement = self.judgement
+        boost = {} if judgement.boostable is None else {"boostable": judgement.boostable}
         return {
             "word": self.word,
             "size": self.size,
             "text": self.text,
             "verdict": self.verdict,
             "why": self.why,
-            "rule": decision.rule,
-            "errno": decision.errno,
+            "rule": judgement.rule,
+            "errno": judgement.errno,
             **boost,
         }
 
@@ -66,7 +66,7 @@ def opcode(
 def opcode_at(isa: Isa, probing: Probing, site: Site, release: Release | None) -> Opcode:
     """What stands at a site."""
     insn = site.insn[: size_of(isa, site.insn)]
-    return Opcode(isa.word(insn), len(insn), text_of(isa, insn, site.addr), probing.decide(site, release))
+    return Opcode(isa.word(insn), len(insn), text_of(isa, insn, site.addr), probing.judge(site, release))
 
 
 def known_features(isa: Isa, probing: Probing, names: Iterable[str]) -> frozenset[str]:

@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Decision, Release, Repairs, Site
+from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site
 
 
-class Decide(Protocol):
+class Judge(Protocol):
     """A kernel's verdict on a place."""
 
-    def __call__(self, site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS, /) -> Decision: ...
+    def __call__(self, site: Site, release: Release | None, repairs: Repairs = NO_REPAIRS, /) -> Judgement: ...
 
 
 @dataclass(frozen=True)
 class Probing:
-    """`decide(site, release, repairs)` is the kernel's verdict under the rules of a release, None for the newest, with
+    """`judge(site, release, repairs)` is the kernel's verdict under the rules of a release, None for the newest, with
     some of its bugs repaired.
 
     `rules` are the rows behind it, where instructions are words; elsewhere `encodings` lists one instruction for
     everything that they can tell apart. `features` are what a CPU or a build may have: name to what it stands for.
     """
 
-    decide: Decide
+    judge: Judge
     rules: RuleTable | None = None
     encodings: Callable[[], Iterable[bytes]] | None = None
     features: Mapping[str, str] = field(default_factory=dict)

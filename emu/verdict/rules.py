@@ -104,7 +104,7 @@ class RuleTable:
         """The rows of one release (None: the newest) on a CPU with these features, in order."""
         return tuple(rule for rule in self.rules if rule.in_force(release, features))
 
-    def decide(self, word: int, release: Release | None, features: Collection[str] = ()) -> Rule:
+    def find(self, word: int, release: Release | None, features: Collection[str] = ()) -> Rule:
         """The row that decides about a word of 32 bits; DecodeError for anything wider."""
         if not 0 <= word <= WORD_MASK:
             raise DecodeError(f"word {word:#x}: expected {WORD_BITS} bits")

@@ -68,7 +68,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Judgement:
     """A verdict, the row or check that decided (`rule`), a sentence that says why, and the errno of a refusal.
 
     `action` is the name of the simulation routine; None unless the verdict is SIMULATE.

@@ -88,7 +88,7 @@ def shown(name, found, release, repairs):
             return probed(name, found.label, release, repairs)
         case Answered():
             arch = arches.load(name)
-            return arch.probing.decide(Site(arch.isa.parse_word(found.word)), release, repairs).verdict.value
+            return arch.probing.judge(Site(arch.isa.parse_word(found.word)), release, repairs).verdict.value
 
 
 def with_it(found):

@@ -1,4 +1,4 @@
-"""Every row of every `kprobes.rules`, held against its text and against the kernel's decision written a second way.
+"""Every row of every `kprobes.rules`, held against its text and against the kernel's judgement written a second way.
 
 The first half reads the rows on its own, as patterns of 32 characters `0`, `1` and `.`, and tries each row at both
 edges of each fixed bit. The second half is the kernel's tests as procedures, from the same reading of Linux as the
@@ -109,13 +109,13 @@ def test_both_edges_of_each_fixed_bit(name, row):
     table, held, own = TABLES[name], 0, 0
     for release, features in settings(name):
         for word in row.words():
-            found = table.decide(word, release, features).line
+            found = table.find(word, release, features).line
             assert found == first(name, word, release, features)
             held += row.holds(release, features)
             own += found == row.number
             assert found != row.number or row.holds(release, features)
             for bit in (31 - i for i, want in enumerate(row.pattern) if want != "."):
-                flipped = table.decide(word ^ 1 << bit, release, features).line
+                flipped = table.find(word ^ 1 << bit, release, features).line
                 assert flipped != row.number
                 assert flipped == first(name, word ^ 1 << bit, release, features)
     assert held
@@ -127,8 +127,8 @@ def test_the_bits_that_must_not_all_be_zero(name, row):
     table = TABLES[name]
     release, features = next((r, f) for r, f in settings(name) if row.holds(r, f))
     none = next(row.words()) & ~sum(1 << bit for bit in row.nonzero)
-    assert table.decide(none, release, features).line != row.number
-    assert all(table.decide(none | 1 << bit, release, features).line == row.number for bit in row.nonzero)
+    assert table.find(none, release, features).line != row.number
+    assert all(table.find(none | 1 << bit, release, features).line == row.number for bit in row.nonzero)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -138,7 +138,7 @@ def test_random_words_get_the_row_of_an_independent_reading(name):
     for release, features in settings(name):
         for _ in range(300):
             word = random_words.getrandbits(32)
-            assert table.decide(word, release, features).line == first(name, word, release, features)
+            assert table.find(word, release, features).line == first(name, word, release, features)
 
 
 # The kernel's tests as procedures ---------------------------------------------------------------------------------
@@ -248,14 +248,14 @@ def near(table, rng, count):
 def test_arm64_against_the_procedure(release):
     table = arches.arm64.verdict.RULES
     for word in near(table, random.Random(64), 5000):
-        assert answer(table.decide(word, release)) == arm64(word, release), hex(word)
+        assert answer(table.find(word, release)) == arm64(word, release), hex(word)
 
 
 @pytest.mark.parametrize("features", [(), ("r6",), ("octeon",), ("octeon", "r6")], ids=str)
 def test_mips_against_the_procedure(features):
     table = arches.mips.verdict.RULES
     for word in near(table, random.Random(32), 5000):
-        assert table.decide(word, None, features).verdict is Verdict(mips(word, features)), hex(word)
+        assert table.find(word, None, features).verdict is Verdict(mips(word, features)), hex(word)
         fields = (word >> 26, word >> 16 & 31, word & 63)
         assert arches.mips.verdict.has_delay_slot(word, None, features) is mips_delay_slot(*fields, features)
 
@@ -264,7 +264,7 @@ def test_mips_against_the_procedure(features):
 def test_loongarch_against_the_procedure(release):
     table = arches.loongarch.verdict.RULES
     for word in near(table, random.Random(1), 5000):
-        assert answer(table.decide(word, release)) == loongarch(word, release), hex(word)
+        assert answer(table.find(word, release)) == loongarch(word, release), hex(word)
 
 
 def test_loongarch_ranges_at_their_ends():
@@ -277,7 +277,7 @@ def test_loongarch_ranges_at_their_ends():
     ):
         for end, beside, low in itertools.product(ends, (-1, 0, 1), (0, (1 << shift) - 1)):
             word = (end + beside) << shift | low
-            assert answer(table.decide(word, None)) == loongarch(word, None), hex(word)
+            assert answer(table.find(word, None)) == loongarch(word, None), hex(word)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -54,10 +54,10 @@ def load(name):
     return entries, Text(entries)
 
 
-def decide(module, entry, text):
+def judge(module, entry, text):
     addr = int(entry["addr"], 16)
     site = Site(bytes.fromhex(entry["bytes"]), addr, text.read, addr - entry["off"])
-    return module.decide(site, RELEASE)
+    return module.judge(site, RELEASE)
 
 
 def own_answer_arm64(entry):
@@ -93,9 +93,9 @@ def test_answers_of_linux_6_1(name, module, own_answer, expected):
         accepted = own_answer(entry)
         answers[accepted] += 1
         if accepted is not None:
-            decision = decide(module, entry, text)
-            assert (decision.verdict is not Verdict.REJECT) is accepted, (entry, decision)
-            assert decision.errno == (None if accepted else entry["errno"])
+            judgement = judge(module, entry, text)
+            assert (judgement.verdict is not Verdict.REJECT) is accepted, (entry, judgement)
+            assert judgement.errno == (None if accepted else entry["errno"])
     assert answers == expected
     assert sum(answers.values()) == len(entries)
 
@@ -106,7 +106,7 @@ def test_arm64_slots():
     kinds = {"single-stepped": Verdict.STEP, "simulated": Verdict.SIMULATE}
     slots = [entry for entry in entries if "slot" in entry]
     for entry in slots:
-        assert decide(arches.arm64.verdict, entry, text).verdict is kinds[entry["slot"]], entry
+        assert judge(arches.arm64.verdict, entry, text).verdict is kinds[entry["slot"]], entry
     assert Counter(entry["slot"] for entry in slots) == {"single-stepped": 32, "simulated": 7}
 
 
@@ -114,11 +114,11 @@ def test_misaligned_probes():
     """MIPS accepts 11 of the 12 that it was asked, and refuses the one that a misaligned `jal`-like word precedes."""
     entries, text = load("mips32el-6.1-verdicts.json")
     asked = [e for e in entries if e["off"] % 4 and own_answer_mips(e) is not None]
-    refused = [(e["sym"], e["off"]) for e in asked if decide(arches.mips.verdict, e, text).verdict is Verdict.REJECT]
+    refused = [(e["sym"], e["off"]) for e in asked if judge(arches.mips.verdict, e, text).verdict is Verdict.REJECT]
     assert len(asked) == 12
     assert refused == [("blk_rq_timed_out_timer", 2)]
     entries, text = load("arm64-6.1-verdicts.json")
-    rules = [decide(arches.arm64.verdict, e, text).rule for e in entries if e["off"] % 4]
+    rules = [judge(arches.arm64.verdict, e, text).rule for e in entries if e["off"] % 4]
     assert rules == ["alignment"] * 6
 
 

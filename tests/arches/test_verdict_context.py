@@ -32,7 +32,7 @@ def arm64(words, release=None, symbol=START, index=-1):
     """The verdict about the last word, in a symbol that starts at START."""
     data, read = text(words)
     at = (index % len(words)) * 4
-    return arches.arm64.verdict.decide(Site(data[at : at + 4], START + at, read, symbol), release)
+    return arches.arm64.verdict.judge(Site(data[at : at + 4], START + at, read, symbol), release)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def arm64(words, release=None, symbol=START, index=-1):
 def test_arm64_exclusive_regions(before, old, new):
     """6.15 put bit 23 into the masks: only real exclusives count since, and CASP."""
     for release, accepted in (((6, 1), old), ((6, 14), old), ((6, 15), new), (None, new)):
-        decision = arm64([*before, ADD], release)
-        assert (decision.verdict is Verdict.STEP) is accepted, release
-        assert (decision.rule, decision.errno) == (("other", None) if accepted else ("exclusive_region", "EINVAL"))
+        judgement = arm64([*before, ADD], release)
+        assert (judgement.verdict is Verdict.STEP) is accepted, release
+        assert (judgement.rule, judgement.errno) == (("other", None) if accepted else ("exclusive_region", "EINVAL"))
 
 
 def test_arm64_the_walk_stops_at_the_symbol():
@@ -77,7 +77,7 @@ def test_arm64_the_walk_reads_no_further_than_it_must():
         return read(addr, size)
 
     site = Site(ADD.to_bytes(4, "little"), START + 200, spy, START)
-    arches.arm64.verdict.decide(site, None)
+    arches.arm64.verdict.judge(site, None)
     assert asked == [(offset, 4) for offset in range(196, 68, -4)]
     assert len(asked) == 32
 
@@ -91,21 +91,21 @@ def test_arm64_the_words_own_refusal_comes_first():
 @pytest.mark.parametrize("offset", [1, 2, 3])
 def test_arm64_alignment_comes_before_everything(offset):
     data, read = text([LDXR, STXR])
-    decision = arches.arm64.verdict.decide(Site(data[:4], START + offset, read, START, in_extable=True), None)
-    assert (decision.rule, decision.errno) == ("alignment", "EINVAL")
+    judgement = arches.arm64.verdict.judge(Site(data[:4], START + offset, read, START, in_extable=True), None)
+    assert (judgement.rule, judgement.errno) == ("alignment", "EINVAL")
 
 
 def test_arm64_exception_table():
     site = Site(STXR.to_bytes(4, "little"), START, in_extable=True)
-    decision = arches.arm64.verdict.decide(site, None)
-    assert (decision.rule, decision.errno) == ("exception_table", "EINVAL")
+    judgement = arches.arm64.verdict.judge(site, None)
+    assert (judgement.rule, judgement.errno) == ("exception_table", "EINVAL")
 
 
 @pytest.mark.parametrize("module", ["mips", "riscv", "loongarch", "csky"])
 def test_the_others_do_not_look_at_exception_tables(module):
     nops = {"mips": 0, "riscv": 0x13, "loongarch": 0x03400000, "csky": 0x4820C400}
     site = Site(nops[module].to_bytes(4, "little"), START, in_extable=True)
-    assert getattr(arches, module).verdict.decide(site, None).verdict is Verdict.STEP
+    assert getattr(arches, module).verdict.judge(site, None).verdict is Verdict.STEP
 
 
 JR_RA, ADDIU, LL, BLEZC = 0x03E00008, 0x24420001, 0xC0820000, 0x58020003
@@ -131,47 +131,47 @@ JR_RA, ADDIU, LL, BLEZC = 0x03E00008, 0x24420001, 0xC0820000, 0x58020003
 def test_mips_delay_slots(before, word, features, rule):
     data, read = text([before, word])
     site = Site(data[4:], START + 4, read, START, features=frozenset(features))
-    decision = arches.mips.verdict.decide(site, None)
-    assert decision.rule == rule
-    assert decision.errno == (None if rule == "other" else "EINVAL")
+    judgement = arches.mips.verdict.judge(site, None)
+    assert judgement.rule == rule
+    assert judgement.errno == (None if rule == "other" else "EINVAL")
 
 
 def test_mips_first_word_of_readable_text():
     data, read = text([ADDIU])
-    assert arches.mips.verdict.decide(Site(data, START, read, START), None).verdict is Verdict.STEP
+    assert arches.mips.verdict.judge(Site(data, START, read, START), None).verdict is Verdict.STEP
 
 
 @pytest.mark.parametrize("offset", [1, 2, 3])
 def test_mips_accepts_any_alignment(offset):
     data, read = text([ADDIU, ADDIU])
     site = Site(data[offset : offset + 4], START + offset, read, START)
-    assert arches.mips.verdict.decide(site, None).verdict is Verdict.STEP
+    assert arches.mips.verdict.judge(site, None).verdict is Verdict.STEP
 
 
 def riscv(offset, release, symbol=START):
     data, read = text([0x0505, 0x0513, 0x0015, 0x0505, 0x0505], size=2)  # c.addi; addi (4 bytes); c.addi; c.addi
-    return arches.riscv.verdict.decide(Site(data[offset : offset + 4], START + offset, read, symbol), release)
+    return arches.riscv.verdict.judge(Site(data[offset : offset + 4], START + offset, read, symbol), release)
 
 
 @pytest.mark.parametrize(("offset", "accepted"), [(0, True), (2, True), (4, False), (6, True), (8, True)])
 def test_riscv_boundaries(offset, accepted):
     for release in ((6, 2), (6, 18), None):
-        decision = riscv(offset, release)
-        assert (decision.rule, decision.errno) == (("other", None) if accepted else ("boundary", "EILSEQ"))
+        judgement = riscv(offset, release)
+        assert (judgement.rule, judgement.errno) == (("other", None) if accepted else ("boundary", "EILSEQ"))
     assert riscv(offset, (6, 1)).verdict is Verdict.STEP
     assert riscv(offset, None, symbol=None).verdict is Verdict.STEP
 
 
 @pytest.mark.parametrize("release", [(6, 1), None])
 def test_riscv_odd_addresses(release):
-    decision = riscv(1, release)
-    assert (decision.rule, decision.errno) == ("alignment", "EILSEQ")
+    judgement = riscv(1, release)
+    assert (judgement.rule, judgement.errno) == ("alignment", "EILSEQ")
 
 
 def test_riscv_the_words_own_refusal_is_another_errno():
     site = Site((0x00100073).to_bytes(4, "little"), START)
-    decision = arches.riscv.verdict.decide(site, None)
-    assert (decision.rule, decision.errno) == ("system", "EINVAL")
+    judgement = arches.riscv.verdict.judge(site, None)
+    assert (judgement.rule, judgement.errno) == ("system", "EINVAL")
 
 
 @pytest.mark.parametrize("release", [(5, 15), (6, 2), (6, 3), (6, 4), (6, 12), None])
@@ -180,15 +180,15 @@ def test_riscv_c_jal(release):
     insn = (0x2001).to_bytes(2, "little")
     old = release is not None and release < (6, 3)
     for features, refused in ((frozenset({"rv32"}), True), (frozenset(), old)):
-        decision = arches.riscv.verdict.decide(Site(insn, START, features=features), release)
-        assert (decision.verdict is Verdict.REJECT) is refused
+        judgement = arches.riscv.verdict.judge(Site(insn, START, features=features), release)
+        assert (judgement.verdict is Verdict.REJECT) is refused
 
 
 def test_riscv_routines_by_release():
     """The routines whose behaviour changed have a name of their own for each."""
     words = {"jal": 0x0080006F, "jalr": 0x474080E7, "auipc": 0x00000517, "branch": 0x00000463, "c_jr": 0x8082}
     actions = {
-        release: [arches.riscv.verdict.RULES.decide(word, release).action for word in words.values()]
+        release: [arches.riscv.verdict.RULES.find(word, release).action for word in words.values()]
         for release in ((6, 1), (6, 2), (6, 5), (6, 6), (6, 7), None)
     }
     middle = ["simulate_jal_x0_fails", "simulate_jalr_x0_fails", "simulate_auipc_x0_fails", "simulate_branch"]
@@ -210,17 +210,17 @@ def test_riscv_routines_by_release():
 def test_loongarch_alignment(release, rule):
     """The vendor tree, which stands for releases before 6.3, does not look at it; the answer says whose it is."""
     site = Site((0x03400000).to_bytes(4, "little"), START + 2)
-    decision = arches.loongarch.verdict.decide(site, release)
-    assert (decision.rule, decision.errno) == (rule, None if rule == "other" else "EILSEQ")
-    assert ("vendor tree" in decision.why) is (rule == "other")
+    judgement = arches.loongarch.verdict.judge(site, release)
+    assert (judgement.rule, judgement.errno) == (rule, None if rule == "other" else "EILSEQ")
+    assert ("vendor tree" in judgement.why) is (rule == "other")
 
 
 def test_csky_refuses_odd_addresses_and_nothing_else():
     for halfword in range(0x1_0000):
         site = Site((halfword | 0x1464_0000).to_bytes(4, "little"), START + 2)
-        assert arches.csky.verdict.decide(site, None).verdict is not Verdict.REJECT
-    decision = arches.csky.verdict.decide(Site(b"\x64\x14", START + 1), None)
-    assert (decision.rule, decision.errno) == ("alignment", "EILSEQ")
+        assert arches.csky.verdict.judge(site, None).verdict is not Verdict.REJECT
+    judgement = arches.csky.verdict.judge(Site(b"\x64\x14", START + 1), None)
+    assert (judgement.rule, judgement.errno) == ("alignment", "EILSEQ")
 
 
 @pytest.mark.parametrize(
@@ -228,9 +228,9 @@ def test_csky_refuses_odd_addresses_and_nothing_else():
     [(0xE9A0, "bhsz32"), (0xE940, "bhz32"), (0xE960, "blsz32"), (0xE980, "blz32"), (0xE820, "bnezad32")],
 )
 def test_csky_compared_unsigned_before_5_12(word, old):
-    decide = arches.csky.verdict.RULES.decide
-    assert decide(word, (5, 11)).action == f"simulate_{old}_unsigned"
-    assert decide(word, (5, 12)).action == decide(word, None).action == f"simulate_{old}"
+    find = arches.csky.verdict.RULES.find
+    assert find(word, (5, 11)).action == f"simulate_{old}_unsigned"
+    assert find(word, (5, 12)).action == find(word, None).action == f"simulate_{old}"
 
 
 @pytest.mark.parametrize(
@@ -247,9 +247,9 @@ def test_csky_compared_unsigned_before_5_12(word, old):
 )
 def test_fewer_bytes_than_an_instruction(module, insn):
     with pytest.raises(DecodeError, match=r"expected at least [24] bytes"):
-        getattr(arches, module).verdict.decide(Site(bytes.fromhex(insn)), None)
+        getattr(arches, module).verdict.judge(Site(bytes.fromhex(insn)), None)
 
 
 @pytest.mark.parametrize(("module", "insn"), [("riscv", "0505"), ("csky", "036c")])
 def test_two_bytes_are_enough_for_a_short_instruction(module, insn):
-    assert getattr(arches, module).verdict.decide(Site(bytes.fromhex(insn)), None).verdict is Verdict.STEP
+    assert getattr(arches, module).verdict.judge(Site(bytes.fromhex(insn)), None).verdict is Verdict.STEP

@@ -15,13 +15,13 @@ import arches.riscv.verdict
 from emu.verdict.site import Site, Verdict
 
 DATA = Path(__file__).parent.parent / "data"
-DECIDE = {
-    "arm64": arches.arm64.verdict.decide,
-    "riscv64": arches.riscv.verdict.decide,
-    "riscv32": arches.riscv.verdict.decide,
-    "csky": arches.csky.verdict.decide,
-    "mips": arches.mips.verdict.decide,
-    "loongarch": arches.loongarch.verdict.decide,
+JUDGE = {
+    "arm64": arches.arm64.verdict.judge,
+    "riscv64": arches.riscv.verdict.judge,
+    "riscv32": arches.riscv.verdict.judge,
+    "csky": arches.csky.verdict.judge,
+    "mips": arches.mips.verdict.judge,
+    "loongarch": arches.loongarch.verdict.judge,
 }
 VERDICT_KEYS = {"verdict": None, "verdict_v61": (6, 1), "verdict_v6_3": (6, 3), "verdict_seed_2022": (5, 19)}
 SEED_AND_NEW_COUNTS = {  # (architecture, key): entries, counted in the files with another program (jq)
@@ -76,11 +76,11 @@ def name(case):
 @pytest.mark.parametrize("case", CASES, ids=map(name, CASES))
 def test_vector(case):
     entry, key = case
-    decision = DECIDE[entry["arch"]](site(entry), VERDICT_KEYS[key])
-    assert decision.verdict is Verdict(entry[key]), entry["why"]
-    assert (decision.errno is not None) is (decision.verdict is Verdict.REJECT)
+    judgement = JUDGE[entry["arch"]](site(entry), VERDICT_KEYS[key])
+    assert judgement.verdict is Verdict(entry[key]), entry["why"]
+    assert (judgement.errno is not None) is (judgement.verdict is Verdict.REJECT)
     if key == "verdict" and "errno" in entry:
-        assert decision.errno == entry["errno"]
+        assert judgement.errno == entry["errno"]
 
 
 def test_no_vector_is_left_out():
@@ -93,7 +93,7 @@ def test_what_the_vectors_say_of_the_routine():
     """`why` of the simulated ARM64, RISC-V and C-SKY vectors names the row and often the routine."""
     named = [(e, word) for e in ENTRIES for word in re.findall(r"simulate_\w+", e["why"])]
     for entry, routine in named:
-        action = DECIDE[entry["arch"]](site(entry), None).action
+        action = JUDGE[entry["arch"]](site(entry), None).action
         assert action == {"simulate_br_blr_ret": action}.get(routine, routine), entry
     assert len(named) > 50
 
@@ -103,13 +103,13 @@ def test_all_compressed_halfwords_of_riscv(release, step, simulate, reject):
     """Counts over the 49,152 halfwords that are 16-bit instructions, taken from an exhaustive run on RV64."""
     halfwords = [half for half in range(0x1_0000) if half & 3 != 3]
     assert len(halfwords) == 49152
-    decide = arches.riscv.verdict.RULES.decide
-    counts = collections.Counter(decide(half, release).verdict for half in halfwords)
+    find = arches.riscv.verdict.RULES.find
+    counts = collections.Counter(find(half, release).verdict for half in halfwords)
     assert counts == collections.Counter({Verdict.STEP: step, Verdict.SIMULATE: simulate, Verdict.REJECT: reject})
 
 
 def test_all_compressed_halfwords_of_riscv32():
     halfwords = [half for half in range(0x1_0000) if half & 3 != 3]
-    decide = arches.riscv.verdict.RULES.decide
-    counts = collections.Counter(decide(half, None, {"rv32"}).verdict for half in halfwords)
+    find = arches.riscv.verdict.RULES.find
+    counts = collections.Counter(find(half, None, {"rv32"}).verdict for half in halfwords)
     assert counts == {Verdict.STEP: 40897, Verdict.SIMULATE: 6206, Verdict.REJECT: 2049}

@@ -59,11 +59,11 @@ def test_the_firmware_has_the_verdicts_of_a_running_kernel(listed, arch):
     setup = Setup(one, one.port.variants["mainline"], one.port.variants["mainline"].patching, cpus=1)
     kernel = boot(setup.config(), Machine(one.isa, image, setup.make_cpu, 1))
     for line in found["instructions"]:
-        decision = verdict_at(kernel, kallsyms.site(kernel, line["address"]))
+        judgement = verdict_at(kernel, kallsyms.site(kernel, line["address"]))
         around = image.symbol_at(line["address"])
         assert line["text"] and line["section"] == ".text"
         if around is None or around[0].address == line["address"] - line["offset"]:  # else a label is nearer
-            assert (line["verdict"], line["errno"]) == (decision.verdict.value, decision.errno), line
+            assert (line["verdict"], line["errno"]) == (judgement.verdict.value, judgement.errno), line
 
 
 def disassembled(arch, path):

@@ -213,8 +213,8 @@ def test_exclusives_are_refused_for_what_they_are_and_the_table_for_the_address(
     kernel = make_lab("arm64").kernel
     rules = {"probe_atomic_mid": "exclusive_region", "probe_extable_site": "exception_table"}
     for site, rule in rules.items():
-        decision = kernel.config.probing.decide(kallsyms.site(kernel, kernel.machine.symbol(site)), None)
-        assert (decision.verdict, decision.rule) == (Verdict.REJECT, rule)
+        judgement = kernel.config.probing.judge(kallsyms.site(kernel, kernel.machine.symbol(site)), None)
+        assert (judgement.verdict, judgement.rule) == (Verdict.REJECT, rule)
 
 
 @pytest.mark.parametrize("arch", ARCHS)

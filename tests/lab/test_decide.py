@@ -6,9 +6,9 @@ import pytest
 
 import arches
 from emu.lab.cells import Settings, explore_cell
-from emu.lab.decide import Decided, decide_recheck
+from emu.lab.decide import BothWays, decide_recheck
 from emu.lab.lab import NotApplicable
-from emu.report.as_json import decided_json
+from emu.report.as_json import both_ways_json
 from emu.scenarios.registry import FOREIGN, RACE, find_scenario, recheck_question
 
 ARCHS = arches.names()
@@ -22,7 +22,7 @@ def decided(scenario, arch, patching, preempt="none"):
         for variant in ("no-recheck", "recheck")
     ]
     assert all(cell.report.complete for cell in cells)
-    return Decided(*cells, scenario in FOREIGN)
+    return BothWays(*cells, scenario in FOREIGN)
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def decided(scenario, arch, patching, preempt="none"):
 )
 def test_the_race(arch, patching, preempt, verdict, sufficient):
     one = decided(RACE, arch, patching, preempt)
-    assert (one.verdict, one.sufficient) == (verdict, sufficient)
+    assert (one.worth, one.sufficient) == (verdict, sufficient)
 
 
 @pytest.mark.parametrize("preempt", ["none", "full"])
 @pytest.mark.parametrize("patching", ["live", "stop_machine"])
 def test_break_515_as_gas_spells_it_is_swallowed_on_mips(patching, preempt):
-    assert decided("foreign_break_gas", "mips", patching, preempt).verdict == "harmful"
+    assert decided("foreign_break_gas", "mips", patching, preempt).worth == "harmful"
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_kprobe_word_itself_is_left_to_others(arch):
     """The word in memory is the breakpoint, so the comparison says that it is not ours: He's point."""
-    assert decided("foreign_break", arch, "live").verdict == "redundant"
+    assert decided("foreign_break", arch, "live").worth == "redundant"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_kprobe_word_itself_is_left_to_others(arch):
     ],
 )
 def test_a_debuggers_breakpoint_that_is_removed_under_way(arch, patching, preempt, verdict):
-    assert decided("foreign_removed", arch, patching, preempt).verdict == verdict
+    assert decided("foreign_removed", arch, patching, preempt).worth == verdict
 
 
 def test_no_other_architecture_has_a_second_spelling():
@@ -85,7 +85,7 @@ def test_what_the_verdict_is_made_of():
     assert one.without.frequency("oops") == "sometimes"
     assert one.without.frequency("claimed") == one.with_check.frequency("oops") == "never"
     assert one.with_check.frequency("claimed") == "sometimes"
-    json = decided_json(one)
+    json = both_ways_json(one)
     assert (json["without"]["variant"], json["with"]["variant"]) == ("no-recheck", "recheck")
     assert (json["arch"], json["patching"], json["preempt"]) == ("riscv", "live", "none")
 

@@ -75,9 +75,9 @@ def test_decide_agrees_with_history():
     decisions, _ = decide_recheck(recheck_question(), ["x86"], None, ["none", "full"], lambda done, of: None)
     verdicts = {
         (one.race.settings.patching, one.race.settings.preempt): (
-            one.race.verdict,
+            one.race.worth,
             one.race.sufficient,
-            {foreign.settings.scenario.name: foreign.verdict for foreign in one.foreign},
+            {foreign.settings.scenario.name: foreign.worth for foreign in one.foreign},
         )
         for one in decisions
     }

@@ -34,7 +34,7 @@ def whole_walk(name, text, addr, insn, release):
     def read(at, size):
         return text[at - BASE : at - BASE + size] if at >= BASE and at + size <= BASE + len(text) else None
 
-    return arches.load(name).probing.decide(
+    return arches.load(name).probing.judge(
         Site(insn=text[offset:][: len(insn)], addr=addr, read=read, symbol=BASE), release
     )
 
@@ -50,7 +50,7 @@ def test_a_long_function_is_walked_through_once(monkeypatch, name):
     monkeypatch.setattr(module, decode, lambda *a: (calls.append(1), real(*a))[1])
     found = list(listing(name, text).lines())
     assert len(found) == {"x86": 1000, "riscv": 1500}[name]
-    assert {line.opcode.decision.rule for line in found} <= {"alu", "xchg_ax", "other"}
+    assert {line.opcode.judgement.rule for line in found} <= {"alu", "xchg_ax", "other"}
     assert len(calls) <= 5 * len(found)
 
 
@@ -63,7 +63,7 @@ def test_every_answer_is_that_of_a_whole_walk(release):
     rules = set()
     for line in found:
         whole = whole_walk("x86", text, line.address, bytes.fromhex(line.opcode.word), release)
-        assert line.opcode.decision == whole, hex(line.address)
+        assert line.opcode.judgement == whole, hex(line.address)
         rules.add(whole.rule)
     assert "boundary" in rules
 
@@ -72,6 +72,6 @@ def test_sections_of_a_module_begin_at_0_each():
     """The second one's walk is its own: it does not come past its first three bytes."""
     broken = bytes.fromhex("c4e001 90 90 90 90 90")
     lines = list(listing("x86", bytes.fromhex("90") * 8, broken, relocatable=True).lines())
-    refused = [(line.symbol.name, line.offset) for line in lines if line.opcode.decision.rule == "boundary"]
+    refused = [(line.symbol.name, line.offset) for line in lines if line.opcode.judgement.rule == "boundary"]
     assert len(refused) > 3
     assert refused == [("s1", line.offset) for line in lines if line.symbol.name == "s1" and line.offset]

@@ -43,7 +43,7 @@ def parse(*rows):
     ],
 )
 def test_the_first_row_in_force_decides(word, release, features, name, action):
-    rule = RuleTable.parse(TEXT, "t").decide(word, release, features)
+    rule = RuleTable.parse(TEXT, "t").find(word, release, features)
     assert (rule.name, rule.action) == (name, action)
 
 
@@ -142,7 +142,7 @@ def test_the_last_row_must_match_everything(rows):
 @pytest.mark.parametrize("word", [-1, 1 << 32])
 def test_a_word_has_32_bits(word):
     with pytest.raises(DecodeError, match="expected 32 bits"):
-        parse().decide(word, None)
+        parse().find(word, None)
 
 
 def test_hiding_is_what_it_says():

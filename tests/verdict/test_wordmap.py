@@ -1,4 +1,4 @@
-"""The map of words to rows, held against row-by-row decisions."""
+"""The map of words to rows, held against row-by-row judgements."""
 
 import itertools
 import random
@@ -42,19 +42,19 @@ def test_classify_is_the_row_that_decides(release, features):
     words = list(interesting(1000))
     found = WordMap.build(TABLE, release, features)
     lines = [found.rules[index].line for index in found.classify(as_words(words))]
-    assert lines == [TABLE.decide(word, release, features).line for word in words]
+    assert lines == [TABLE.find(word, release, features).line for word in words]
     assert {TABLE.rules[-1].line} < set(lines)
     assert set(lines) == {rule.line for rule in TABLE.in_force(release, features)}
 
 
 def test_whole_blocks_are_what_their_words_are():
-    """Every word of blocks in which several rows compete, against a mask-by-mask decision."""
+    """Every word of blocks in which several rows compete, against a mask-by-mask judgement."""
     words = WordMap.build(TABLE, None)
     for upper in (0x1020, 0x0050, 0x0F50, 0x9901):
         block = (np.arange(BLOCK, dtype=np.uint32) + np.uint32(upper * BLOCK)).tolist()
         expected = dict.fromkeys((rule.name for rule in words.rules), 0)
         for word in block:
-            expected[TABLE.decide(word, None).name] += 1
+            expected[TABLE.find(word, None).name] += 1
         assert words.count_blocks(range(upper, upper + 1)) == expected
         assert words.count(as_words(block)) == expected
 
@@ -90,7 +90,7 @@ def test_differences_are_the_words_that_differ(actions):
     assert len(set(words)) == len(words) == sum(d.count for d in listed) == comparison.count_blocks(blocks)
 
     def differs(word):
-        before, after = TABLE.decide(word, (6, 1)), TABLE.decide(word, None)
+        before, after = TABLE.find(word, (6, 1)), TABLE.find(word, None)
         return before.verdict is not after.verdict or (actions and before.action != after.action)
 
     chosen = set(words)
@@ -99,7 +99,7 @@ def test_differences_are_the_words_that_differ(actions):
         assert (word in chosen) is differs(word)
     for difference in listed:
         word = next(difference.words())
-        assert (difference.old, difference.new) == (TABLE.decide(word, (6, 1)).name, TABLE.decide(word, None).name)
+        assert (difference.old, difference.new) == (TABLE.find(word, (6, 1)).name, TABLE.find(word, None).name)
     # by hand: late is 2^8 words of each block 77xx; low, when routines count, one word in sixteen of every block
     assert sum(d.count for d in listed if d.new == "late") == 8 << 8
     low = sum(d.count for d in listed if d.new == "low")

@@ -10,7 +10,7 @@ from arches.x86.insns import decode
 from arches.x86.isa import REGISTERS
 from arches.x86.kprobes_copy import build_slot
 from arches.x86.trials import examples
-from arches.x86.verdict import decide
+from arches.x86.verdict import judge
 from emu.verdict.site import Site, Verdict
 
 TEXT, DATA = 0x40_0000, 0x40_4000  # the data is where RIP-relative operands of the text reach
@@ -59,7 +59,7 @@ def test_copy_computes_the_same(machine, row):
     rng = Random(row)
     for _ in range(TRIES):
         insn = rip_relative(row, rng)
-        assert decide(Site(insn.code), None).verdict is Verdict.STEP
+        assert judge(Site(insn.code), None).verdict is Verdict.STEP
         state = {name: rng.getrandbits(64) for name in REGISTERS.gpr}
         state |= {"rsp": DATA + 0x1800, "eflags": rng.getrandbits(12) & 0x8D5 | 2}
         data = rng.randbytes(DATA_SIZE)

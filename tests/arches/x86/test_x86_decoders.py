@@ -11,7 +11,7 @@ import pytest
 
 from arches.x86.insns import TABLE, decode, length, parse_shapes, shapes
 from arches.x86.trials import examples, opcode_rows
-from arches.x86.verdict import decide
+from arches.x86.verdict import judge
 from arches.x86.verdict_rules import parse_rules, rules
 from emu.errors import TableError, UsageError
 from emu.isa.capstone_text import insn_length
@@ -155,7 +155,7 @@ def test_examples_belong_to_their_row(row):
         assert insn.size == len(code)
         if row.defined:
             assert insn_length(code) == len(code)
-        newest = decide(Site(code), None)
+        newest = judge(Site(code), None)
         if row.table == "opcodes":
             shape = next(shape for shape in shapes() if shape.name == row.name)
             assert insn.opcode in shape.opcodes

@@ -11,7 +11,7 @@ from arches.x86.insns import decode
 from arches.x86.isa import REGISTERS
 from arches.x86.simulate import ACTIONS, actions, operand_register
 from arches.x86.trials import examples
-from arches.x86.verdict import decide
+from arches.x86.verdict import judge
 from arches.x86.verdict_rules import rules
 from emu.machine.frame import PtRegs
 from emu.verdict.site import Site
@@ -102,7 +102,7 @@ def differences(machine, actions, row, release=None):
     found, generated = [], cases(row, 1)
     for _ in range(STATES):
         code, state, stack = next(generated)
-        action = decide(Site(code), release).action
+        action = judge(Site(code), release).action
         want = executed(machine, code, state, stack)
         got = emulated(machine, actions, action, code, state, stack)
         if want != got:

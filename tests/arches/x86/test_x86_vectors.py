@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arches.x86.insns import decode
-from arches.x86.verdict import decide
+from arches.x86.verdict import judge
 from emu.verdict.site import Site
 
 DATA = Path(__file__).parents[2] / "data"
@@ -33,11 +33,11 @@ def test_vector_file_is_complete():
 @pytest.mark.parametrize("release", [None, (6, 1)], ids=["newest", "6.1"])
 @pytest.mark.parametrize("entry", VECTORS, ids=lambda entry: entry["bytes"])
 def test_vector(entry, release):
-    decision = decide(Site(bytes.fromhex(entry["bytes"]), 0x1000), release)
+    judgement = judge(Site(bytes.fromhex(entry["bytes"]), 0x1000), release)
     verdict, errno, boostable = expected(entry, release)
-    assert (decision.verdict.value, decision.errno) == (verdict, errno)
+    assert (judgement.verdict.value, judgement.errno) == (verdict, errno)
     if boostable is not None:
-        assert decision.boostable is boostable
+        assert judgement.boostable is boostable
 
 
 @pytest.mark.parametrize("entry", VECTORS, ids=lambda entry: entry["bytes"])
@@ -81,9 +81,9 @@ def test_reasons_of_linux():
 def test_verdict_of_linux(entry):
     """The text from the symbol's start is not in the data; offset 576 is known to be a boundary."""
     start = int(entry["addr"], 16) - entry["off"] + 576
-    decision = decide(site_at(entry, start), (6, 1))
-    assert (decision.errno is None) is entry["accepted"]
-    assert decision.errno == entry["errno"]
+    judgement = judge(site_at(entry, start), (6, 1))
+    assert (judgement.errno is None) is entry["accepted"]
+    assert judgement.errno == entry["errno"]
 
 
 WALKED = ("memset", "__switch_to_asm", "native_save_fl")  # their whole text is in the data
@@ -95,9 +95,9 @@ WALKED = ("memset", "__switch_to_asm", "native_save_fl")  # their whole text is 
 def test_boundary_of_real_text(entry):
     """Boundaries in the data are Capstone's."""
     start = int(entry["addr"], 16) - entry["off"]
-    decision = decide(site_at(entry, start), (6, 1))
-    assert (decision.rule == "boundary") is not entry["boundary"]
-    assert (decision.errno == "EILSEQ") is not entry["boundary"]
+    judgement = judge(site_at(entry, start), (6, 1))
+    assert (judgement.rule == "boundary") is not entry["boundary"]
+    assert (judgement.errno == "EILSEQ") is not entry["boundary"]
 
 
 def test_boundaries_counted():

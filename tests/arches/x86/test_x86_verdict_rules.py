@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arches.x86.insns import decode
-from arches.x86.verdict import adjust_kprobe_addr, can_boost, decide
+from arches.x86.verdict import adjust_kprobe_addr, can_boost, judge
 from emu.verdict.site import Site, Verdict
 
 NEWEST = None
@@ -46,7 +46,7 @@ def code_of(opcode, modrm=0xC0):
 
 
 def verdict_of(opcode, release, modrm=0xC0):
-    return decide(Site(code_of(opcode, modrm)), release)
+    return judge(Site(code_of(opcode, modrm)), release)
 
 
 def one_byte():
@@ -56,7 +56,7 @@ def one_byte():
 @pytest.mark.parametrize("release", RELEASES, ids=str)
 def test_one_byte_map(release):
     for byte in one_byte():
-        decision = verdict_of([byte], release)
+        judgement = verdict_of([byte], release)
         emulates = release in INT3_STEPPING
         if byte in EXCEPTIONS and (release is None or release >= (6, 9)):
             want = (Verdict.REJECT, "EILSEQ")
@@ -68,7 +68,7 @@ def test_one_byte_map(release):
             want = (Verdict.SIMULATE, None)
         else:
             want = (Verdict.STEP, None)
-        assert (decision.verdict, decision.errno) == want, hex(byte)
+        assert (judgement.verdict, judgement.errno) == want, hex(byte)
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=str)
@@ -76,14 +76,14 @@ def test_two_byte_map(release):
     for byte in range(256):
         if byte in (0x38, 0x3A):
             continue
-        decision = verdict_of([0x0F, byte], release, modrm=0xC8)
+        judgement = verdict_of([0x0F, byte], release, modrm=0xC8)
         if byte in EXCEPTIONS_0F and (release is None or release >= (6, 9)):
             want = (Verdict.REJECT, "EILSEQ")
         elif byte in EMULATED_0F and release in INT3_STEPPING:
             want = (Verdict.SIMULATE, None)
         else:
             want = (Verdict.STEP, None)
-        assert (decision.verdict, decision.errno) == want, hex(byte)
+        assert (judgement.verdict, judgement.errno) == want, hex(byte)
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=str)
@@ -91,15 +91,15 @@ def test_two_byte_map(release):
 def test_group_5(release, address_prefix):
     for modrm in range(256):
         reg, mod = modrm >> 3 & 7, modrm >> 6
-        decision = decide(Site(address_prefix + code_of([0xFF], modrm)), release)
+        judgement = judge(Site(address_prefix + code_of([0xFF], modrm)), release)
         if release not in INT3_STEPPING:
             want = Verdict.STEP
         elif reg in (3, 5) or (reg in (2, 4) and (mod != 3 or address_prefix)):
             want = Verdict.REJECT
-            assert decision.errno == "EOPNOTSUPP"
+            assert judgement.errno == "EOPNOTSUPP"
         else:
             want = Verdict.SIMULATE if reg in (2, 4) else Verdict.STEP
-        assert decision.verdict is want, hex(modrm)
+        assert judgement.verdict is want, hex(modrm)
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=str)
@@ -162,8 +162,8 @@ def test_boost_prefixes_and_room(code, release, boosted):
 
 def test_extable_is_never_boosted():
     site = Site(bytes.fromhex("488b00"), in_extable=True)
-    assert decide(site, NEWEST).boostable is False
-    assert decide(Site(site.insn), NEWEST).boostable is True
+    assert judge(site, NEWEST).boostable is False
+    assert judge(Site(site.insn), NEWEST).boostable is True
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_extable_is_never_boosted():
     ],
 )
 def test_action(code, release, action):
-    assert decide(Site(bytes.fromhex(code)), release).action == action
+    assert judge(Site(bytes.fromhex(code)), release).action == action
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_action(code, release, action):
     ],
 )
 def test_what_decodes(code, release, errno):
-    assert decide(Site(bytes.fromhex(code)), release).errno == errno
+    assert judge(Site(bytes.fromhex(code)), release).errno == errno
 
 
 # push rbp; mov rbp, rsp; int3; lea rax, [rip]; ret; then a byte that decodes to nothing
@@ -221,7 +221,7 @@ def read(addr, size):
 
 
 def probe(offset, release, **kwargs):
-    return decide(Site(TEXT[offset:], START + offset, read, symbol=START, **kwargs), release)
+    return judge(Site(TEXT[offset:], START + offset, read, symbol=START, **kwargs), release)
 
 
 @pytest.mark.parametrize("release", [(6, 1), (6, 8), NEWEST], ids=str)
@@ -241,23 +241,23 @@ def test_int3_on_the_way():
 
 
 def test_text_that_cannot_be_read():
-    assert decide(Site(b"\x90", START + 1, symbol=START), NEWEST).rule == "boundary"
+    assert judge(Site(b"\x90", START + 1, symbol=START), NEWEST).rule == "boundary"
 
 
 def test_cfi_words():
     """mov r10d, imm32 (6 bytes), add r10d, [rcx-4] (4), je (2), ud2."""
     text = bytes.fromhex("41ba11223344 440351fc 7402 0f0b")
 
-    def decide_at(offset, release, features):
+    def judge_at(offset, release, features):
         def read_text(addr, size):
             return text[addr : addr + size] if addr + size <= len(text) else None
 
-        return decide(Site(text[offset:], offset, read_text, features=frozenset(features)), release).rule
+        return judge(Site(text[offset:], offset, read_text, features=frozenset(features)), release).rule
 
-    assert decide_at(0, NEWEST, {"cfi"}) == decide_at(6, NEWEST, {"cfi"}) == "cfi"
-    assert decide_at(0, NEWEST, ()) == "mov_iv"
-    assert decide_at(0, (6, 5), {"cfi"}) == "mov_iv"
-    assert decide_at(10, NEWEST, {"cfi"}) == "jcc_short"
+    assert judge_at(0, NEWEST, {"cfi"}) == judge_at(6, NEWEST, {"cfi"}) == "cfi"
+    assert judge_at(0, NEWEST, ()) == "mov_iv"
+    assert judge_at(0, (6, 5), {"cfi"}) == "mov_iv"
+    assert judge_at(10, NEWEST, {"cfi"}) == "jcc_short"
 
 
 @pytest.mark.parametrize("endbr", ["f30f1efa", "f30f1efb", "660f1f00"])
