@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from arches.loongarch.isa import assemble, make_cpu
+from arches.loongarch.isa import assemble
+from arches.loongarch.semantics import make_cpu
 from emu.machine.cpu import Limit
 from emu.machine.interp_cpu import InterpCpu
 from emu.machine.memory import Memory

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from arches.arm64 import bugs
 from arches.arm64.accesses import DECODER
-from arches.arm64.isa import REGISTERS, make_cpu
-from arches.arm64.lethal import find
+from arches.arm64.registers import REGISTERS
 from arches.arm64.simulate import ACTIONS, actions
+from arches.arm64.unicorn import find, make_cpu
 from arches.arm64.verdict import EXCLUSIVE, RULES
 from emu.isa.capstone_text import disassemble_words
 from emu.verdict.rules import Rule, RuleTable, periods

@@ -15,7 +15,7 @@ import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from arches.loongarch.isa import TABLE
+from arches.loongarch.insns import TABLE
 from tools.check_common import Comparison, normal, report, sample_words
 from tools.lockstep_loongarch import QEMU, run_lockstep
 

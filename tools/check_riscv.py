@@ -19,8 +19,10 @@ from dataclasses import dataclass
 
 from arches.riscv import bugs
 from arches.riscv.insns import assemble, table
-from arches.riscv.isa import DECODER, REGISTERS, make_cpu
+from arches.riscv.isa import DECODER
+from arches.riscv.registers import REGISTERS
 from arches.riscv.simulate import ACTIONS, actions
+from arches.riscv.unicorn import make_cpu
 from arches.riscv.verdict import RULES
 from emu.errors import DecodeError, EncodeError
 from emu.isa import capstone_text

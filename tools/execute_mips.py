@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from arches.mips import bugs
-from arches.mips.isa import REGISTERS, make_cpu
+from arches.mips.registers import REGISTERS
 from arches.mips.simulate import ACTIONS, BC1, COP1, actions
+from arches.mips.unicorn import make_cpu
 from arches.mips.verdict import RULES
 from emu.bits import field
 from emu.machine.cpu import Trap, TrapKind

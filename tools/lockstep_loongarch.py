@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arches.loongarch.isa import TABLE, make_cpu
+from arches.loongarch.insns import TABLE
+from arches.loongarch.semantics import make_cpu
 from emu.isa.table import Row
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory

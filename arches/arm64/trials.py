@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from random import Random
 
+from arches.arm64.insns import classes
 from arches.arm64.isa import assemble, disassemble
-from arches.arm64.lethal import is_lethal
+from arches.arm64.unicorn import is_lethal
 from arches.arm64.verdict import RULES
 from emu.bits import field
 from emu.errors import DecodeError
-from emu.isa.table import Row, parse_rows
 from emu.trials import Limit, TrialRow, Trials, class_rows, rule_rows
 from emu.verdict.site import Release
 
 MRS, TIMER, PMU = 0xD53, 14, 9  # bits 31:20; CRn of the generic timer's registers and the performance monitors'
 DC_ZVA, DC_ZVA_MASK, DC_LINE = 0xD50B7420, 0xFFFFFFE0, 64
-
-
-@cache
-def classes() -> tuple[Row, ...]:
-    return tuple(parse_rows((files("arches.arm64") / "insns.decode").read_text(encoding="utf-8"), "insns.decode"))
 
 
 def to_bytes(word: int) -> bytes:

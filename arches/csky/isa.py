@@ -9,22 +9,13 @@ from __future__ import annotations
 
 import re
 
-from arches.csky import (
-    semantics,
-    semantics_arithmetic,
-    semantics_bits,
-    semantics_hilo,
-    semantics_memory,
-    semantics_system,
-)
+from arches.csky.accesses import memory_operands
+from arches.csky.breaks import USR_BKPT
 from arches.csky.insns import TABLE, halfword_size
 from arches.csky.isa_assemble import assemble_line
-from arches.csky.registers import PSR_TM_STEP, REGISTERS, RESET
+from arches.csky.registers import REGISTERS
 from emu.errors import DecodeError
-from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of
-from emu.machine.memory import Memory
-
-__all__ = ["REGISTERS", "TABLE", "assemble", "disassemble", "insn_size", "make_cpu", "parse_word", "word"]
+from emu.isa.isa import Isa
 
 
 def insn_size(insn: bytes) -> int:
@@ -88,26 +79,17 @@ def _text(value: int) -> str:
         return "no instruction"
 
 
-_MODULES = (
-    semantics,
-    semantics_arithmetic,
-    semantics_bits,
-    semantics_hilo,
-    semantics_memory,
-    semantics_system,
-)
-
-SPEC = InterpSpec(
-    table=TABLE,
-    semantics=semantics_of(TABLE, {name: value for module in _MODULES for name, value in vars(module).items()}),
+ISA = Isa(
+    name="csky",
+    title="C-SKY (abiv2)",
     registers=REGISTERS,
-    reset=RESET,
-    flag_bits={"c": ("psr", 0)},
-    trace=("psr", PSR_TM_STEP),
-    alignment=2,
+    sizes=(2, 4),
+    insn_size=insn_size,
+    disassemble=disassemble,
+    assemble=assemble,
+    word=word,
+    parse_word=parse_word,
+    memory_operands=memory_operands,
+    breakpoint=lambda insn: USR_BKPT,
+    aliases=("ck810", "cskyv2"),
 )
-
-
-def make_cpu(id: int, memory: Memory) -> InterpCpu:
-    """A CPU as a running kernel has it: supervisor mode, interrupts on, not traced."""
-    return InterpCpu(SPEC, id, memory)

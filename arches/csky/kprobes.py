@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from arches.csky import bugs
+from arches.csky.breaks import USR_BKPT
 from arches.csky.registers import PSR_C, PSR_IE, PSR_TM, PSR_TM_STEP
 from emu.explore.ops import load
 from emu.kernel import kallsyms, text
@@ -23,9 +24,6 @@ from emu.kernel.trace import log
 from emu.kernel.traps import die
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.frame import PtRegs
-
-USR_BKPT = (0x1464).to_bytes(2, "little")
-"""An unallocated 16-bit opcode (asm/ptrace.h), so no table has it; shared by kprobes, uprobes and gdbserver."""
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from arches.csky.insns import halfword_size
-from arches.csky.isa import TABLE, assemble
+from arches.csky.insns import TABLE, halfword_size
+from arches.csky.isa import assemble
 from arches.csky.registers import DATA_BASE, GPR, REGISTERS, RESET, SP, control_name
 from arches.csky.verdict import RULES
 from emu.bits import mask

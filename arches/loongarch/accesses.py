@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from arches.loongarch.isa import TABLE
+from arches.loongarch.insns import TABLE
 from emu.bits import mask
 from emu.errors import DecodeError
 from emu.isa.operand import MemoryOperand

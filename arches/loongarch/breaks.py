@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arches.loongarch.isa import TABLE
+from arches.loongarch.insns import TABLE
 
 BRK_BUG = 1
 BRK_KPROBE_BP = 10
@@ -15,5 +15,10 @@ def break_word(code: int) -> bytes:
     return TABLE.to_bytes(TABLE.encode("break", code=code), 4)
 
 
-KPROBE_BREAK = break_word(BRK_KPROBE_BP)
+KPROBE_BREAK: bytes = break_word(BRK_KPROBE_BP)
 STEP_BREAK = break_word(BRK_KPROBE_SSTEPBP)
+
+
+def may_change_live(addr: int, old: bytes, new: bytes) -> bool:
+    """A store of an aligned word is seen whole."""
+    return addr % 4 == 0

@@ -7,7 +7,7 @@ CPU may restore the original word before that read: then the code is a piece of 
 from __future__ import annotations
 
 from arches.loongarch.breaks import BRK_BUG, BRK_KPROBE_BP, BRK_KPROBE_SSTEPBP, CODE, KPROBE_BREAK, STEP_BREAK
-from arches.loongarch.isa import PRMD_PIE
+from arches.loongarch.semantics import PRMD_PIE
 from emu.explore.ops import load, own
 from emu.kernel import kallsyms, text
 from emu.kernel.kprobes import get_kprobe

@@ -1,91 +1,35 @@
-"""What each LoongArch64 instruction does: a function for each row of `insns.decode`, by name.
-
-Here are branches, and what all share; the others are by subject in `semantics_arithmetic`, `semantics_bits`,
-`semantics_memory` and `semantics_system`. Source: LoongArch Reference Manual, volume 1, section 2.2. Where it leaves a
-result open, these do what QEMU's la464 does: x / 0 is x and x % 0 is 0, and bstrins or bstrpick with msb < lsb are no
-instructions. `gpr` cuts what is stored to 64 bits; a `_` behind a name keeps it apart from Python's keyword.
-"""
+"""A LoongArch64 CPU: what each row of insns.decode does is in the modules whose names begin with this one's."""
 
 from __future__ import annotations
 
-from emu.isa.table import Insn
-from emu.machine.interp_cpu import InterpCpu
+from arches.loongarch import (
+    semantics_arithmetic,
+    semantics_bits,
+    semantics_branches,
+    semantics_memory,
+    semantics_system,
+)
+from arches.loongarch.insns import TABLE
+from arches.loongarch.registers import REGISTERS
+from emu.machine.interp_cpu import InterpCpu, InterpSpec, semantics_of
+from emu.machine.memory import Memory
 
-M32 = 0xFFFFFFFF
-M64 = 0xFFFFFFFFFFFFFFFF
-S32 = 1 << 31
-S64 = 1 << 63
+PRMD_PIE = 1 << 2
+_CRMD_RUNNING = 0xB4  # PLV0, interrupts on, paging on, accesses coherent and cached: as Linux sets it
 
-
-def w(value: int) -> int:
-    """The lowest 32 bits, signed."""
-    return ((value & M32) ^ S32) - S32
-
-
-def d(value: int) -> int:
-    """A 64-bit register, signed."""
-    return (value ^ S64) - S64
-
-
-def beqz(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] == 0:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bnez(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] != 0:
-        cpu.next_pc = cpu.pc + i.off
+SPEC = InterpSpec(
+    table=TABLE,
+    semantics=semantics_of(
+        TABLE, semantics_arithmetic, semantics_bits, semantics_branches, semantics_memory, semantics_system
+    ),
+    registers=REGISTERS,
+    reset={"prmd": PRMD_PIE, "crmd": _CRMD_RUNNING, "fcc": 0, "counter": 0},
+    flag_bits={f"fcc{n}": ("fcc", n) for n in range(8)},
+)
 
 
-def bceqz(cpu: InterpCpu, i: Insn) -> None:
-    if not cpu.special["fcc"] >> i.cj & 1:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bcnez(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.special["fcc"] >> i.cj & 1:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def jirl(cpu: InterpCpu, i: Insn) -> None:
-    cpu.next_pc = cpu.gpr[i.rj] + i.imm
-    cpu.gpr[i.rd] = cpu.pc + 4
-
-
-def b(cpu: InterpCpu, i: Insn) -> None:
-    cpu.next_pc = cpu.pc + i.off
-
-
-def bl(cpu: InterpCpu, i: Insn) -> None:
-    cpu.next_pc = cpu.pc + i.off
-    cpu.gpr[1] = cpu.pc + 4
-
-
-def beq(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] == cpu.gpr[i.rd]:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bne(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] != cpu.gpr[i.rd]:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def blt(cpu: InterpCpu, i: Insn) -> None:
-    if d(cpu.gpr[i.rj]) < d(cpu.gpr[i.rd]):
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bge(cpu: InterpCpu, i: Insn) -> None:
-    if d(cpu.gpr[i.rj]) >= d(cpu.gpr[i.rd]):
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bltu(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] < cpu.gpr[i.rd]:
-        cpu.next_pc = cpu.pc + i.off
-
-
-def bgeu(cpu: InterpCpu, i: Insn) -> None:
-    if cpu.gpr[i.rj] >= cpu.gpr[i.rd]:
-        cpu.next_pc = cpu.pc + i.off
+def make_cpu(id: int, memory: Memory) -> InterpCpu:
+    """A CPU in kernel mode with interrupts on; CSR.CPUID and the counter's id are its number."""
+    cpu = InterpCpu(SPEC, id, memory)
+    cpu.special["cpuid"] = cpu.special["tid"] = id
+    return cpu

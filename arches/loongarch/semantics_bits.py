@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arches.loongarch.semantics import M32, M64, d, w
+from arches.loongarch.semantics_branches import M32, M64, d, w
 from emu.isa.table import Insn
 from emu.machine.cpu import TrapKind
 from emu.machine.interp_cpu import InterpCpu

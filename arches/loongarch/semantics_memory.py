@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from arches.loongarch.semantics import w
+from arches.loongarch.semantics_branches import w
 from emu.isa.table import Insn
 from emu.machine.cpu import TrapKind
 from emu.machine.interp_cpu import Execute, InterpCpu

@@ -7,26 +7,11 @@ TLB and iocsr instructions trap, because there is nothing that they could work o
 
 from __future__ import annotations
 
-from arches.loongarch.semantics import M32, w
+from arches.loongarch.registers import CSR
+from arches.loongarch.semantics_branches import M32, w
 from emu.isa.table import Insn
 from emu.machine.cpu import TrapKind
 from emu.machine.interp_cpu import Execute, InterpCpu
-
-CSR = {
-    0x0: "crmd",
-    0x1: "prmd",
-    0x2: "euen",
-    0x4: "ecfg",
-    0x5: "estat",
-    0x6: "era",
-    0x7: "badv",
-    0x8: "badi",
-    0xC: "eentry",
-    0x20: "cpuid",
-    **{0x30 + n: f"save{n}" for n in range(9)},
-    0x40: "tid",
-}
-"""Names of the control and status registers that are kept; the others read 0 and ignore writes."""
 
 CPUCFG = {
     0: 0x14C010,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arches.loongarch.isa import TABLE, assemble
-from arches.loongarch.semantics_system import CSR
+from arches.loongarch.insns import TABLE
+from arches.loongarch.isa import assemble
+from arches.loongarch.registers import CSR
 from arches.loongarch.verdict import RULES
 from emu.bits import field
 from emu.trials import Limit, TrialRow, Trials, rule_rows, table_rows

@@ -1,8 +1,12 @@
-"""Which MIPS32 instructions have a delay slot."""
+"""Which MIPS32 instructions have a delay slot, and the classes of instructions, from insns.decode."""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
+
 from emu.bits import field
+from emu.isa.table import Row, parse_rows
 
 SPECIAL, REGIMM, COP1, COP2 = 0x00, 0x01, 0x11, 0x12
 JR, JALR, BC = 0x08, 0x09, 0x08
@@ -20,3 +24,9 @@ def is_branch(word: int) -> bool:
     if opcode in (COP1, COP2):
         return field(word, 25, 21) == BC
     return opcode in BRANCHES
+
+
+@cache
+def classes() -> tuple[Row, ...]:
+    """The rows."""
+    return tuple(parse_rows((files("arches.mips") / "insns.decode").read_text(encoding="utf-8"), "insns.decode"))

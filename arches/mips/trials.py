@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from random import Random
 
-from arches.mips.insns import is_branch
-from arches.mips.isa import FP, SPEC, STATUS_FR, assemble, disassemble
+from arches.mips.insns import classes, is_branch
+from arches.mips.isa import assemble, disassemble
+from arches.mips.registers import FP
+from arches.mips.unicorn import SPEC, STATUS_FR
 from arches.mips.verdict import RULES, has_delay_slot
 from emu.bits import field, mask
 from emu.errors import DecodeError
-from emu.isa.table import Row, parse_rows
 from emu.trials import Limit, TrialRow, Trials, class_rows, rule_rows
 from emu.verdict.site import Release
 
@@ -25,11 +24,6 @@ NOP = bytes(4)
 NOPS = 0.4  # how many delay slots have one
 CONDITIONS = 0xFE800000  # of fcsr
 FR1 = 0.3  # how often there are 32 floating point registers, not 16
-
-
-@cache
-def classes() -> tuple[Row, ...]:
-    return tuple(parse_rows((files("arches.mips") / "insns.decode").read_text(encoding="utf-8"), "insns.decode"))
 
 
 def to_bytes(word: int) -> bytes:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from inspect import signature
+from types import ModuleType
 from typing import NoReturn
 
 from emu.bits import mask
@@ -54,14 +56,22 @@ class InterpSpec:
                 raise TableError(f"{row.where}: {row.name}: expected a function for this row")
 
 
-def semantics_of(table: Table, functions: Mapping[str, object]) -> dict[str, Execute]:
-    """Functions for a table's rows, from a module's names: `addi.d` is `addi_d`, the keyword `and` is `and_`."""
+def semantics_of(table: Table, *modules: ModuleType) -> dict[str, Execute]:
+    """Functions for a table's rows: `addi.d` is `addi_d`, the keyword `and` is `and_`.
+
+    Only functions (cpu, i) that a module has itself count, not what it imports. TableError for a row's name
+    that something else has, or two modules have.
+    """
+    names = {row.name.replace(".", "_"): row for row in table.rows}
     found: dict[str, Execute] = {}
-    for row in table.rows:
-        name = row.name.replace(".", "_")
-        function = functions.get(name) or functions.get(name + "_")
-        if callable(function):
-            found[row.name] = function
+    for module in modules:
+        for name, value in vars(module).items():
+            row = names.get(name) or names.get(name.removesuffix("_"))
+            if row is None or getattr(value, "__module__", None) != module.__name__:
+                continue
+            if row.name in found or tuple(signature(value).parameters) != ("cpu", "i"):
+                raise TableError(f"{module.__name__}.{name}: expected one function (cpu, i) for the row {row.name}")
+            found[row.name] = value
     return found
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+import arches
 from arches.arm64 import isa as arm64
 from arches.mips import isa as mips
 from arches.riscv import isa as riscv
@@ -188,7 +189,7 @@ def assemble(isa: ModuleType, text: str) -> bytes:
 
 def pointers(isa: ModuleType) -> dict[str, int]:
     """Register values, far apart so that no sum of two is another's; no memory near any of them or their sums."""
-    file = isa.REGISTERS
+    file = isa.ISA.registers
     step = 0x10_0000_0000 if file.bits == 64 else 0x0100_0000
     names = [*file.gpr, *(name for name in file.special if name == "sp")]
     values = {name: 0x0200_0000 + number * step for number, name in enumerate(names)}
@@ -202,14 +203,14 @@ def test_access_is_known_before(isa: ModuleType, text: str, access: str, size: i
     memory = Memory()
     memory.add("text", TEXT, 0x1000, executable=True)
     memory.write(TEXT, insn)
-    cpu = isa.make_cpu(0, memory)
+    cpu = arches.load(isa.ISA.name).make_cpu()(0, memory)
     for name, value in pointers(isa).items():
         cpu.set(name, value)
     cpu.pc = TEXT
     [operand] = isa.memory_operands(insn, TEXT)
     kind = "update" if operand.reads and operand.writes else "read" if operand.reads else "write"
     assert (kind, operand.size) == (access, size)
-    address = operand.address(cpu.get, isa.REGISTERS.bits)
+    address = operand.address(cpu.get, isa.ISA.registers.bits)
     stop = cpu.step()
     assert isinstance(stop, Fault)
     # lwl and relatives touch part of what is given.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import arches
 from emu.bits import PAGE, mask
 from emu.elf.elf_side import ElfSide
 from emu.elf.image import Image, load_image
@@ -435,8 +436,8 @@ def test_straddling_and_wide_instructions_on_riscv():
 
 
 def make_cpu(arch: str, memory: Memory, number: int = 0):
-    isa = importlib.import_module(f"arches.{arch}.isa")
-    return isa.make_cpu(number, memory), isa.REGISTERS
+    found = arches.load(arch)
+    return found.make_cpu()(number, memory), found.isa.registers
 
 
 class Run:

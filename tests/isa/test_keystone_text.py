@@ -174,4 +174,4 @@ def test_register_names() -> None:
         (riscv, "fp", "x8"),
         (x86, "rip", "pc"),
     ):
-        assert isa.REGISTERS.canonical(alias) == name
+        assert isa.ISA.registers.canonical(alias) == name

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
-from arches.loongarch.isa import SPEC, TABLE, assemble, make_cpu
+from arches.loongarch.insns import TABLE
+from arches.loongarch.isa import assemble
+from arches.loongarch.semantics import SPEC, make_cpu
 from emu.errors import MemoryAccessError, TableError, UsageError
 from emu.isa.registers import RegisterFile
 from emu.isa.table import Table
@@ -400,7 +404,6 @@ def small_spec(trace: tuple[str, int] | None) -> InterpSpec:
     def psr(cpu: InterpCpu, i):  # type: ignore[no-untyped-def]
         cpu.special["psr"] = i.imm
 
-    functions = {"inc": inc, "long_": inc, "psr": psr}
     registers = RegisterFile(
         bits=32,
         gpr=tuple(f"r{n}" for n in range(16)),
@@ -414,7 +417,7 @@ def small_spec(trace: tuple[str, int] | None) -> InterpSpec:
     )
     return InterpSpec(
         table=table,
-        semantics=semantics_of(table, functions),
+        semantics={"inc": inc, "long": inc, "psr": psr},
         registers=registers,
         reset={"psr": 1},
         flag_bits={"c": ("psr", 0)},
@@ -482,6 +485,37 @@ def test_a_trap_while_tracing_is_the_trap() -> None:
     cpu.memory.write(TEXT + 2, b"\xff\xff\xff\xff")
     cpu.sync_icache(TEXT, 8)
     assert cpu.run(10) == Trap(TrapKind.ILLEGAL, TEXT + 2)
+
+
+def module_of(source: str) -> ModuleType:
+    made = ModuleType("semantics_made")
+    exec(source, vars(made) | {"__name__": "semantics_made"}, vars(made))
+    return made
+
+
+ROWS = Table.parse("mask  0000000000000000 imm:16  imm\nand   0000000000000001 imm:16  imm", "made.decode")
+
+
+def test_functions_are_bound_to_rows_by_their_names() -> None:
+    found = semantics_of(ROWS, module_of("def mask(cpu, i): pass\ndef and_(cpu, i): pass"))
+    assert {name: function.__name__ for name, function in found.items()} == {"mask": "mask", "and": "and_"}
+
+
+def test_a_helper_that_was_imported_is_bound_to_no_row() -> None:
+    found = semantics_of(ROWS, module_of("from emu.bits import mask\ndef and_(cpu, i): pass"))
+    assert set(found) == {"and"}
+
+
+@pytest.mark.parametrize("source", ["def mask(width): pass", "def and_(cpu, i): pass\ndef mask(cpu, i, width): pass"])
+def test_a_helper_with_a_rows_name_is_an_error(source: str) -> None:
+    with pytest.raises(TableError, match=r"semantics_made\.mask: expected one function \(cpu, i\) for the row mask"):
+        semantics_of(ROWS, module_of(source))
+
+
+def test_two_functions_for_one_row_are_an_error() -> None:
+    module = module_of("def mask(cpu, i): pass\ndef and_(cpu, i): pass")
+    with pytest.raises(TableError, match=r"semantics_made\.mask: expected one function"):
+        semantics_of(ROWS, module, module)
 
 
 def test_every_row_needs_a_function() -> None:

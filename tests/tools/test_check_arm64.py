@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from arches.arm64.lethal import find
 from arches.arm64.simulate import ACTIONS
+from arches.arm64.unicorn import find
 from arches.arm64.verdict import EXCLUSIVE, RULES
 from emu.isa.capstone_text import groups
 from emu.verdict.rules import RuleTable, periods

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from arches.loongarch.isa import SPEC, TABLE
+from arches.loongarch.insns import TABLE
+from arches.loongarch.semantics import SPEC
 from emu.isa.table import Insn
 from emu.machine.interp_cpu import InterpCpu
 from tools import check_tables

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from arches.arm64 import bugs
-from arches.arm64.isa import REGISTERS, make_cpu
+from arches.arm64.registers import REGISTERS
 from arches.arm64.simulate import ACTIONS, actions
+from arches.arm64.unicorn import make_cpu
 from emu.errors import MemoryAccessError
 
 REPAIRED = actions(bugs.ALL)

@@ -12,7 +12,9 @@ import pytest
 
 from arches.csky import isa
 from arches.csky.accesses import memory_operands
-from arches.csky.registers import BOOT_PSR, PSR_C, PSR_MM, PSR_S
+from arches.csky.insns import TABLE
+from arches.csky.registers import BOOT_PSR, PSR_C, PSR_MM, PSR_S, REGISTERS
+from arches.csky.semantics import make_cpu
 from emu.errors import DecodeError, EncodeError, UsageError
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Fault, Limit, Trap, TrapKind
@@ -88,7 +90,7 @@ def truncated(dividend, divisor):
 
 def run_vector(memory, vector):
     """What differs from the vector after one step, as a list."""
-    cpu = isa.make_cpu(0, memory)
+    cpu = make_cpu(0, memory)
     memory.write(BUF, pattern())
     for number, value in vector["in"].items():
         cpu.gpr[int(number)] = int(value, 16)
@@ -149,7 +151,7 @@ def machine(*lines, **registers):
         data = isa.parse_word(line) if line.startswith("0x") else isa.assemble(line, addr)
         memory.write(addr, data)
         addr += len(data)
-    cpu = isa.make_cpu(0, memory)
+    cpu = make_cpu(0, memory)
     cpu.pc = TEXT
     for name, value in registers.items():
         cpu.set(name, value)
@@ -399,7 +401,7 @@ def test_by_hand(line, before, after):
     cpu.sync_icache(TEXT, 0x200)
     first = visible(cpu)
     assert cpu.step() is None
-    names = {isa.REGISTERS.canonical(name): value for name, value in after.items()}
+    names = {REGISTERS.canonical(name): value for name, value in after.items()}
     names.setdefault("pc", TEXT + len(isa.assemble(line, TEXT)))
     if "c" in names and "psr" not in names:
         names["psr"] = first["psr"] & ~PSR_C | names["c"]
@@ -408,7 +410,7 @@ def test_by_hand(line, before, after):
 
 @pytest.mark.parametrize(("shift", "r1"), [(1, 0x44), (2, 0x47), (8, 0x59), (6, 0x4D), (16, 0x71), (31, 0x71)])
 def test_the_highest_bit_of_an_index_shift_counts(shift, r1):
-    cpu = machine(f"{isa.TABLE.encode('ldr.b32', rx=2, ry=3, rz=1, onehot=shift) & 0xFFFF:#06x}d062", r2=BUF + 1, r3=3)
+    cpu = machine(f"{TABLE.encode('ldr.b32', rx=2, ry=3, rz=1, onehot=shift) & 0xFFFF:#06x}d062", r2=BUF + 1, r3=3)
     cpu.memory.write(BUF, bytes(range(0x40, 0x80)))
     assert cpu.step() is None
     assert cpu.get("r1") == r1
@@ -430,7 +432,7 @@ def test_what_is_accessed(line, operand):
 
 @pytest.mark.parametrize("name", ["ldr.b32", "ldr.bs32", "ldr.h32", "ldr.hs32", "ldr.w32", "str.b32", "str.w32"])
 def test_an_index_without_a_shift_is_illegal(name):
-    word = isa.TABLE.to_bytes(isa.TABLE.encode(name, rx=2, ry=3, rz=1, onehot=0), 4)
+    word = TABLE.to_bytes(TABLE.encode(name, rx=2, ry=3, rz=1, onehot=0), 4)
     assert machine(isa.word(word), r2=BUF).step() == Trap(TrapKind.ILLEGAL, TEXT)
 
 
@@ -463,7 +465,7 @@ def test_bit_fields_that_are_none(word, fields, r1):
 
 
 def visible(cpu):
-    return {name: cpu.get(name) for name in (*isa.REGISTERS.visible, "psr", "pc")}
+    return {name: cpu.get(name) for name in (*REGISTERS.visible, "psr", "pc")}
 
 
 def test_push32_and_nested_interrupts():
@@ -569,15 +571,15 @@ def test_assemble_says_what_is_wrong(line):
 def test_everything_printed_can_be_read_back():
     """Assembling what was disassembled gives the word back, for every row and all operands that can be written."""
     rng = random.Random(7)
-    for row in isa.TABLE.rows:
+    for row in TABLE.rows:
         for word in check_csky.row_words(row, rng, 20):
-            insn = isa.TABLE.decode(word, row.size) if row.matches(word) else None
+            insn = TABLE.decode(word, row.size) if row.matches(word) else None
             if insn is None or not check_csky.has_spelling(insn):
                 continue
-            text = isa.TABLE.disassemble(word, row.size, TEXT)
+            text = TABLE.disassemble(word, row.size, TEXT)
             mnemonic, _, operands = text.partition(" ")
             sized = text if row.name == row.mnemonic else f"{mnemonic}{8 * row.size} {operands}".strip()
-            data = isa.TABLE.to_bytes(word, row.size)
+            data = TABLE.to_bytes(word, row.size)
             assert isa.assemble(sized, TEXT) == data or shorter_form(insn)
 
 

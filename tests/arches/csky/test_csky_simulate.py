@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from arches.csky import bugs
-from arches.csky.isa import make_cpu
 from arches.csky.registers import REGISTERS
+from arches.csky.semantics import make_cpu
 from arches.csky.simulate import ACTIONS, actions
 
 REPAIRED = actions(bugs.ALL)

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from arches.loongarch.isa import REGISTERS, TABLE, assemble, disassemble, make_cpu, parse_word, word
+from arches.loongarch.insns import TABLE
+from arches.loongarch.isa import assemble, disassemble, parse_word, word
+from arches.loongarch.registers import REGISTERS
+from arches.loongarch.semantics import make_cpu
 from emu.errors import DecodeError
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.interp_cpu import InterpCpu

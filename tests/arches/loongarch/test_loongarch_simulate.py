@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from arches.loongarch import bugs
-from arches.loongarch.isa import REGISTERS, make_cpu
+from arches.loongarch.registers import REGISTERS
+from arches.loongarch.semantics import make_cpu
 from arches.loongarch.simulate import ACTIONS, actions
 
 REPAIRED = actions(bugs.ALL)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from arches.mips import bugs
-from arches.mips.isa import REGISTERS, make_cpu
+from arches.mips.registers import REGISTERS
 from arches.mips.simulate import ACTIONS, Branch, actions, compute_return_epc_for_insn
+from arches.mips.unicorn import make_cpu
 from emu.errors import UsageError
 from emu.verdict.site import NO_REPAIRS
 

@@ -6,7 +6,7 @@ import pytest
 
 from arches.riscv.insns import assemble, disassemble, table
 from arches.riscv.insns_operands import CSR, KINDS
-from arches.riscv.isa import make_cpu
+from arches.riscv.unicorn import make_cpu
 from emu.errors import DecodeError, EncodeError
 from emu.machine.memory import Memory
 

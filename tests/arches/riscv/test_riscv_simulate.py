@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from arches.riscv import bugs
-from arches.riscv.isa import REGISTERS, make_cpu
+from arches.riscv.registers import REGISTERS
 from arches.riscv.simulate import ACTIONS, actions
+from arches.riscv.unicorn import make_cpu
 
 REPAIRED = actions(bugs.ALL)
 BASE, SIZE = 0x40_0000_0000, 0x1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arches.x86.isa import make_cpu
+from arches.x86.unicorn import make_cpu
 from emu.machine.memory import Memory
 
 

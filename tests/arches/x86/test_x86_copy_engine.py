@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from arches.x86.insns import decode
-from arches.x86.isa import REGISTERS
 from arches.x86.kprobes_copy import build_slot
+from arches.x86.registers import REGISTERS
 from arches.x86.trials import examples
 from arches.x86.verdict import judge
 from emu.verdict.site import Site, Verdict

@@ -8,7 +8,7 @@ import pytest
 
 from arches.x86 import bugs
 from arches.x86.insns import decode
-from arches.x86.isa import REGISTERS
+from arches.x86.registers import REGISTERS
 from arches.x86.simulate import ACTIONS, actions, operand_register
 from arches.x86.trials import examples
 from arches.x86.verdict import judge

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pytest
 
 import arches
-from arches.arm64 import isa as arm64
-from arches.mips import isa as mips
-from arches.riscv import isa as riscv
-from arches.x86 import isa as x86
+from arches.arm64 import unicorn as arm64_engine
+from arches.mips import unicorn as mips_engine
+from arches.riscv import unicorn as riscv_engine
+from arches.x86 import unicorn as x86_engine
 from emu.bits import PAGE
 from emu.errors import MemoryAccessError, UsageError
 from emu.isa.registers import RegisterFile
@@ -80,7 +80,7 @@ def jmp_x86(back: int) -> bytes:
 
 ARM64 = Program(
     name="arm64",
-    make_cpu=arm64.make_cpu,
+    make_cpu=arm64_engine.make_cpu,
     counter="x0",
     pointer="x3",
     nop=words(0xD503201F),
@@ -100,7 +100,7 @@ ARM64 = Program(
 )
 MIPS = Program(
     name="mips",
-    make_cpu=mips.make_cpu,
+    make_cpu=mips_engine.make_cpu,
     counter="v0",
     pointer="a0",
     nop=words(0),
@@ -121,7 +121,7 @@ MIPS = Program(
 )
 RISCV = Program(
     name="riscv",
-    make_cpu=riscv.make_cpu,
+    make_cpu=riscv_engine.make_cpu,
     counter="a0",
     pointer="a1",
     nop=words(0x00000013),
@@ -151,7 +151,7 @@ RISCV_C = Program(
 )
 X86 = Program(
     name="x86",
-    make_cpu=x86.make_cpu,
+    make_cpu=x86_engine.make_cpu,
     counter="rax",
     pointer="rbx",
     nop=b"\x90",
@@ -756,7 +756,7 @@ def test_region_over_the_private_page() -> None:
     memory = Memory()
     memory.add("low", 0x7000, 0x1000)
     with pytest.raises(MemoryAccessError, match="low at 0x7000"):
-        mips.make_cpu(0, memory)
+        mips_engine.make_cpu(0, memory)
 
 
 def test_arm64_atomics_and_flags() -> None:

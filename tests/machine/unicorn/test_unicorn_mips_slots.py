@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arches.mips import isa
+from arches.mips import unicorn
 from emu.machine.cpu import Halt
 from emu.machine.memory import Memory
 
@@ -24,7 +24,7 @@ def test_a_loop_whose_delay_slot_accesses_memory(slot, first):
     memory.add("text", BASE, 0x1000, executable=True)
     memory.add("data", DATA, 0x1000 * (PAGES + 1))
     memory.write(BASE, b"".join(word.to_bytes(4, "little") for word in code))
-    cpu = isa.make_cpu(0, memory)
+    cpu = unicorn.make_cpu(0, memory)
     for name, value in {"a1": DATA, "a2": DATA + 0x1000 * PAGES, "ra": END}.items():
         cpu.set(name, value)
     cpu.pc, cpu.halt_at = BASE, END
@@ -38,7 +38,7 @@ def test_a_return_to_where_nothing_is_mapped():
     memory.add("text", BASE, 0x1000, executable=True)
     memory.add("data", DATA, 0x1000)
     memory.write(BASE, b"".join(word.to_bytes(4, "little") for word in (JR, LW, ADDIU_V1, ADDIU_A1)))
-    cpu = isa.make_cpu(0, memory)
+    cpu = unicorn.make_cpu(0, memory)
     cpu.set("a1", DATA)
     cpu.set("ra", 0x9000)
     cpu.pc = BASE
