@@ -5,18 +5,20 @@ An `if arch ==` anywhere else means that a contract lacks a field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from emu.elf.elf_side import ElfSide
 from emu.errors import UsageError
 from emu.isa.isa import Isa
-from emu.kernel.bug import Bug
+from emu.kernel.bug import Bug, find_bugs
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.state import Config, Port, Variant
+from emu.kernel.variants import at_release, with_repairs
 from emu.machine.cpu import MakeCpu
 from emu.spelling import one_of
 from emu.verdict.probing import Probing
+from emu.verdict.site import Release
 
 MOST_CPUS = 8  # the stacks that the firmware has
 
@@ -44,6 +46,17 @@ class Arch:
         if engine not in self.cpus:
             raise UsageError(f"engine {engine!r} of {self.name}: {one_of(engine, self.cpus)}")
         return self.cpus[engine]
+
+    def variant(self, name: str | None = None, release: Release | None = None, fix: Iterable[str] = ()) -> Variant:
+        """A kernel by name, by release, or both: then the handlers of the one with the rules of the other. `fix` names
+        bugs that it has no more. UsageError for a variant or bug that there is not."""
+        variants = self.port.variants
+        if name is not None and name not in variants:
+            raise UsageError(f"variant {name!r} of {self.name}: {one_of(name, variants)}")
+        found = variants[name or "mainline"]
+        if release is not None:
+            found = at_release(variants, release) if name is None else replace(found, release=release)
+        return with_repairs(found, find_bugs(self.name, self.bugs, fix))
 
 
 @dataclass(frozen=True)

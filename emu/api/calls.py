@@ -26,11 +26,12 @@ class Options(TypedDict, total=False):
     cpus: int
     views: str | None
     engine: str | None
+    fix: tuple[str, ...]
 
 
 def settings(scenario: Scenario | str, arch: str, **options: Unpack[Options]) -> Settings:
     """What to run: a scenario, by its name or as a function, on an architecture. The options are the commands' own:
-    `variant`, `patching`, `preempt`, `cpus`, `views` and `engine`.
+    `variant`, `patching`, `preempt`, `cpus`, `views`, `engine` and `fix` (the bugs that are repaired, by their ids).
 
     >>> import trapline
     >>> trapline.settings("unregister_vs_hit", "aarch64", patching="live", cpus=3).names()["arch"]

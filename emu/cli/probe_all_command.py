@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import arches
 from emu.cli.parser import Parser, add_release, command
@@ -11,7 +10,7 @@ from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
 from emu.foreign import escaped, whole_number
-from emu.lab.probe_all import ProbeAll, Report, variant_of
+from emu.lab.probe_all import ProbeAll, Report
 from emu.machine.guest_call import Argument
 from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.site import parse_release
@@ -33,9 +32,8 @@ def add(parser: Parser) -> None:
 
 def probe_all(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
-    variant = variant_of(arch, options.variant)
-    if options.release is not None:
-        variant = replace(variant, release=parse_release(options.release))
+    release = parse_release(options.release) if options.release is not None else None
+    variant = arch.variant(options.variant or "mainline", release)
     arguments = [argument(text) for text in options.arguments]
     job = ProbeAll(arch, variant, ElfFile.load(options.elf), options.function, arguments)
     line = ProgressLine(f"probe-all {options.function}")

@@ -12,7 +12,6 @@ import arches
 from emu.cli.parser import MOST_JOBS, Parser, add_release, at_most, command, natural, positive
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
-from emu.kernel.variants import choose_variant
 from emu.parallel.interrupts import until_interrupted
 from emu.parallel.pool import Death
 from emu.report.text import ProgressLine, print_json, table
@@ -87,15 +86,14 @@ def make_search(setting: Setting) -> Search:
     """A bench in this process, for one kernel."""
     name, variant, release = setting
     arch = arches.load(name)
-    return Search(Bench(arch, choose_variant(arch.port.variants, variant, release), arches.trials(arch)))
+    return Search(Bench(arch, arch.variant(variant, release), arches.trials(arch)))
 
 
 def rows_of(setting: Setting, wanted: Sequence[str]) -> list[TrialRow]:
     """The rows that are tried; UsageError for an unknown one."""
     name, variant, release = setting
     arch = arches.load(name)
-    chosen = choose_variant(arch.port.variants, variant, release)
-    return choose(arches.trials(arch).rows(chosen.release), wanted)
+    return choose(arches.trials(arch).rows(arch.variant(variant, release).release), wanted)
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def names_of(setting: Setting) -> dict[str, str]:
     return {
         "arch": name,
         "version": "newest" if release is None else "{}.{}".format(*release),
-        "variant": choose_variant(arches.load(name).port.variants, variant, release).name,
+        "variant": arches.load(name).variant(variant, release).name,
     }
 
 

@@ -36,9 +36,9 @@ class Changed:
 
     def command(self, arch: str, release: Release | None) -> str:
         """What shows it, on a command line."""
-        version = [f"--release {text_of(release)}"] if release is not None else []
+        given = [f"--release {text_of(release)}"] if release is not None else []
         fixes = [f"--fix {name}" for name in sorted(self.besides)]
-        return " ".join(["transparent", arch, *version, *fixes, f"--case '{self.line}'"])
+        return " ".join(["transparent", arch, *given, *fixes, f"--case '{self.line}'"])
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from emu.errors import UsageError
+from emu.kernel.bug import Bug
 from emu.kernel.state import Variant
-from emu.spelling import one_of
 from emu.verdict.site import Release
 
 
@@ -31,10 +30,7 @@ def at_release(variants: Mapping[str, Variant], release: Release) -> Variant:
     return replace(newest, release=release)
 
 
-def choose_variant(variants: Mapping[str, Variant], name: str | None, release: Release | None) -> Variant:
-    """By name, by release, or both: then the handlers of the one with the rules of the other. UsageError."""
-    if name is None:
-        return variants["mainline"] if release is None else at_release(variants, release)
-    if name not in variants:
-        raise UsageError(f"variant {name!r}: {one_of(name, variants)}")
-    return variants[name] if release is None else replace(variants[name], release=release)
+def with_repairs(variant: Variant, bugs: Iterable[Bug]) -> Variant:
+    """The same kernel without these bugs, which its name then says; those that it has no more are left out."""
+    more = [bug.id for bug in bugs if bug.id not in variant.repairs]
+    return replace(variant, name="+".join((variant.name, *more)), repairs=variant.repairs.union(more))

@@ -25,7 +25,7 @@ from emu.spelling import one_of
 @dataclass(frozen=True)
 class Settings:
     """What to run; None stands for the default: the variant `mainline`, the variant's own patching, the scenario's
-    views, and the architecture's first engine."""
+    views, and the architecture's first engine. `fix` names bugs that the variant has no more."""
 
     scenario: NamedScenario
     arch: str
@@ -35,17 +35,15 @@ class Settings:
     cpus: int = 2
     views: str | None = None
     engine: str | None = None
+    fix: tuple[str, ...] = ()
 
     def setup(self) -> Setup:
         """The configuration; UsageError names what is unknown and what there is."""
         arch = arches.load(self.arch)
-        variants = arch.port.variants
-        name = self.variant or "mainline"
-        if name not in variants:
-            raise UsageError(f"variant {name!r} of {arch.name}: {one_of(name, variants)}")
-        patching = Patching(self.patching or variants[name].patching)
+        variant = arch.variant(self.variant or "mainline", fix=self.fix)
+        patching = Patching(self.patching or variant.patching)
         views = Views(self.views or self.scenario.views)
-        return Setup(arch, variants[name], patching, Preempt(self.preempt), self.cpus, views, self.engine)
+        return Setup(arch, variant, patching, Preempt(self.preempt), self.cpus, views, self.engine)
 
     def laboratory(self) -> Laboratory:
         return Laboratory(self.scenario.function, self.setup())

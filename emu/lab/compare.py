@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import arches
+from emu.arch import Arch
 from emu.errors import HandlerError, UsageError
 from emu.explore.search import Report
+from emu.kernel.bug import every, find_bugs
 from emu.lab.cells import Cell, Settings, explore_cell
 from emu.lab.lab import NotApplicable
 from emu.lab.scenario import NamedScenario
@@ -29,8 +31,10 @@ def grid(
     patchings: Sequence[str] | None = None,
     preempts: Sequence[str] = ("none", "full"),
     cpus: int = 2,
+    fix: Sequence[str] = (),
 ) -> list[Settings]:
-    """Every combination; a variant that an architecture lacks has no cell there. UsageError for one that all lack.
+    """Every combination; a variant or a bug that an architecture lacks has no cell there. UsageError for one that all
+    lack.
 
     The policies are by default those that some kernel of the architecture used, and the two that are everybody's.
     """
@@ -39,14 +43,24 @@ def grid(
         if variant not in known:
             raise UsageError(f"variant {variant!r} of {', '.join(archs)}: {one_of(variant, known)}")
     return [
-        Settings(scenario, arch.name, variant, patching, preempt, cpus)
+        Settings(scenario, arch.name, variant, patching, preempt, cpus, fix=tuple(fix))
         for scenario in scenarios
-        for arch in (arches.load(name) for name in archs)
+        for arch in with_bugs(archs, fix)
         for variant in arch.port.variants
         if variants is None or variant in variants
         for patching in patchings or arch.port.patchings
         for preempt in preempts
     ]
+
+
+def with_bugs(archs: Sequence[str], ids: Sequence[str]) -> list[Arch]:
+    """The architectures that have all of these bugs; UsageError if none has."""
+    loaded = [arches.load(name) for name in archs]
+    having = [arch for arch in loaded if set(ids) <= every(arch.bugs)]
+    if not having:
+        find_bugs(", ".join(archs), [bug for arch in loaded for bug in arch.bugs], ids)
+        raise UsageError(f"bugs {', '.join(ids)} of {', '.join(archs)}: expected an architecture that has them all")
+    return having
 
 
 @dataclass

@@ -28,7 +28,6 @@ from emu.kernel.probe import Kprobe
 from emu.kernel.state import Event, Kernel, Variant
 from emu.machine.guest_call import Argument, Call, Caller, Trace
 from emu.parallel.interrupts import until_interrupted
-from emu.spelling import one_of
 from emu.verdict.listing import Line, Listing
 from emu.verdict.site import Verdict
 
@@ -277,12 +276,3 @@ def _address(text: str) -> int:
         return whole_number(text, 16)
     except ValueError:
         raise UsageError(f"function {text!r}: expected a name, or an address such as 0x10000") from None
-
-
-def variant_of(arch: Arch, name: str | None) -> Variant:
-    """A variant by name; UsageError lists those there are."""
-    variants: Mapping[str, Variant] = arch.port.variants
-    name = name or "mainline"
-    if name not in variants:
-        raise UsageError(f"variant {name!r} of {arch.name}: {one_of(name, variants)}")
-    return variants[name]

@@ -77,7 +77,7 @@ def same_rows_once(rows: Sequence[list[str]]) -> list[list[str]]:
 
 
 def _row_key(settings: Settings) -> tuple[str, str, str]:
-    return settings.variant or "", settings.patching or "", settings.preempt
+    return settings.setup().variant.name, settings.patching or "", settings.preempt
 
 
 def _short(cell: Cell) -> str:

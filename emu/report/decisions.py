@@ -52,7 +52,8 @@ def _claims(one: BothWays) -> list[list[str]]:
     names = one.settings
     return [
         [
-            f"{names.scenario.name} --arch {names.arch} --variant {variant} --patching {names.patching}",
+            f"{names.scenario.name} --arch {names.arch} --variant {variant} --patching {names.patching}"
+            + "".join(f" --fix {name}" for name in names.fix),
             "",
             names.preempt,
             claim,

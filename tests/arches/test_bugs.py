@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -15,7 +14,6 @@ from emu.kernel.bug import REFUSED, Answered, Changed, Explored, Probed, before,
 from emu.kernel.guest import run_guest
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
-from emu.kernel.variants import choose_variant
 from emu.lab.lab import FIRMWARE, Laboratory
 from emu.scenarios.registry import find_scenario
 from emu.transparent.bench import Bench, drive
@@ -36,7 +34,7 @@ CALLED_BY = {"pop_r28": "probe_pop32"}  # not a function that guest_loop can cal
 
 def kernel_of(name, release, repairs):
     """A kernel of a release (None: the newest) with some of its bugs repaired."""
-    return replace(choose_variant(arches.load(name).port.variants, None, release), repairs=repairs)
+    return arches.load(name).variant(None, release, repairs)
 
 
 @cache

@@ -181,7 +181,7 @@ def test_names_that_users_give_architectures(found):
     ("arguments", "part"),
     [
         (["riscv", "--row", "nothing"], "row 'nothing': expected one of "),
-        (["riscv", "--variant", "nothing"], "variant 'nothing': expected one of mainline"),
+        (["riscv", "--variant", "nothing"], "variant 'nothing' of riscv: expected one of mainline"),
         (["riscv", "--release", "soon"], "release 'soon'"),
         (["pdp11"], "architecture 'pdp11'"),
         (["riscv", "--case", "word=0x13"], "at="),

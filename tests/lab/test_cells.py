@@ -40,6 +40,7 @@ def test_defaults():
     [
         ("pdp11", {}, "architecture 'pdp11'"),
         ("mips", {"variant": "v1"}, "variant 'v1' of mips: expected one of mainline, seed, fixed"),
+        ("mips", {"fix": ("c-flag",)}, "bug 'c-flag' of mips: expected one of skip-flag-leaks, "),
         ("mips", {"patching": "slow"}, "patching 'slow': expected one of live"),
         ("mips", {"preempt": "half"}, "preempt 'half': expected one of none, full"),
         ("mips", {"views": "odd"}, "views 'odd': expected one of coherent, stale"),
@@ -49,6 +50,15 @@ def test_defaults():
 def test_bad_settings(arch, others, said):
     with pytest.raises(UsageError, match=said):
         Settings(find_scenario("foreign_break"), arch, **others).laboratory()
+
+
+def test_a_variant_is_named_with_what_is_repaired_in_it():
+    def named(variant, *fix):
+        return Settings(find_scenario("foreign_break"), "csky", variant, fix=fix).names()["variant"]
+
+    assert named(None, "c-flag") == "mainline+c-flag"
+    assert named("seed", "c-flag", "br16-distance", "c-flag") == "seed+c-flag+br16-distance"
+    assert named("fixed", "c-flag") == "fixed"  # nothing is left to be repaired
 
 
 def test_expectations_are_parsed_and_checked():
@@ -85,6 +95,15 @@ def test_a_variant_that_one_architecture_lacks_has_no_cell_there_and_one_that_al
     assert [cell.arch for cell in cells] == ["loongarch"]
     with pytest.raises(UsageError, match=r"variant 'v6\.3' of arm64, mips: expected one of "):
         grid([A], ["arm64", "mips"], ["v6.3"])
+
+
+def test_a_bug_that_one_architecture_lacks_has_no_cell_there_and_one_that_all_lack_is_an_error():
+    cells = grid([A], ["csky", "mips"], ["mainline"], ["live"], ["none"], fix=("c-flag",))
+    assert [(cell.arch, cell.fix) for cell in cells] == [("csky", ("c-flag",))]
+    with pytest.raises(UsageError, match=r"bug 'c-flag' of arm64, mips: expected one of fp-literal-stepped, "):
+        grid([A], ["arm64", "mips"], ["mainline"], fix=("c-flag",))
+    with pytest.raises(UsageError, match=r"bugs c-flag, gas-break of csky, mips: expected an architecture that has"):
+        grid([A], ["csky", "mips"], ["mainline"], fix=("c-flag", "gas-break"))
 
 
 @pytest.mark.parametrize("cores", [1, 2])

@@ -55,6 +55,22 @@ def test_break_515_as_gas_spells_it_is_swallowed_on_mips(patching, preempt):
     assert decided("foreign_break_gas", "mips", patching, preempt).worth == "harmful"
 
 
+@pytest.mark.parametrize(
+    ("arch", "fix", "race", "harmful"),
+    [
+        ("mips", (), "needed", {"foreign_break_gas", "foreign_removed"}),
+        ("mips", ("gas-break",), "needed", {"foreign_removed"}),  # the words are both compared with
+        ("csky", (), "redundant", {"foreign_removed"}),
+        ("csky", ("illegal-test-inverted",), "needed", {"foreign_removed"}),  # nothing else returns there then
+    ],
+)
+def test_verdicts_on_a_kernel_with_a_bug_repaired(arch, fix, race, harmful):
+    decisions = decide_recheck(recheck_question(), [arch], ["live"], ["none"], lambda done, of: None, fix=fix)
+    [decision] = decisions.found
+    assert decision.race.worth == race
+    assert {one.settings.scenario.name for one in decision.foreign if one.worth == "harmful"} == harmful
+
+
 @pytest.mark.parametrize("arch", ARCHS)
 def test_the_kprobe_word_itself_is_left_to_others(arch):
     """The word in memory is the breakpoint, so the comparison says that it is not ours: He's point."""

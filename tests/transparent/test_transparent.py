@@ -12,7 +12,6 @@ from emu.errors import DecodeError, UsageError
 from emu.kernel.bug import Changed, every
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.probe import Kprobe
-from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench, drive
 from emu.transparent.case import Case, format_case, nonzero_runs, parse_case
 from emu.transparent.compare import Difference
@@ -37,10 +36,8 @@ A = Rows(
 
 def chosen(arch, which, repairs=NO_REPAIRS):
     """A variant by name, or the one of a release; None is the newest kernel's."""
-    variants = arches.load(arch).port.variants
     name, release = (which, None) if isinstance(which, str) else (None, which)
-    found = choose_variant(variants, name, release)
-    return replace(found, repairs=found.repairs | repairs)
+    return arches.load(arch).variant(name, release, repairs)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 
 import arches
 from emu.errors import GuestError, UsageError
-from emu.kernel.variants import choose_variant
 from emu.transparent.bench import Bench
 from emu.transparent.case import parse_case
 from emu.transparent.processes import Pool
@@ -25,7 +24,7 @@ CASE = "word=0x1fffffe4 at=0x9000000000213000"
 
 def make(wrap=lambda search: search):
     arch = arches.load("loongarch")
-    return wrap(Search(Bench(arch, choose_variant(arch.port.variants, None, None), arches.trials(arch))))
+    return wrap(Search(Bench(arch, arch.variant(), arches.trials(arch))))
 
 
 def dies_of_large_a0(search):
