@@ -168,7 +168,7 @@ class TrapSeen:
     alike: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Percpu:
     """One CPU of the kernel; `core` is the emulated CPU under it."""
 
@@ -223,7 +223,7 @@ class TextPokeArray:
     vec: dict[int, Emulate | None] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Kernel:
     """One kernel: its configuration and all that its CPUs share. Made anew for every execution."""
 

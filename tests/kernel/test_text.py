@@ -116,27 +116,3 @@ def test_a_fetch_is_unpredictable_from_the_store_to_the_end_of_the_flush(make_la
     kernel.outcomes.clear()
     text.fetched(kernel, cpu, addr)
     assert kernel.outcomes == set()
-
-
-def test_addresses_are_named_as_the_kernel_prints_them(make_lab):
-    kernel = make_lab("arm64").kernel
-    base = kernel.machine.symbol("probe_call")
-    assert kallsyms.at(kernel, base) == "probe_call"
-    assert kallsyms.at(kernel, base + 0x10) == "probe_call+0x10"
-    assert kallsyms.at(kernel, kernel.machine.slots.base + 8) == "slot+0x8"
-    assert kallsyms.at(kernel, 0x7000_0000) == "0x70000000"
-
-
-@pytest.mark.parametrize("arch", ARCHS)
-def test_the_original_of_a_probed_place_is_read_around_other_probes(make_lab, boot, arch):
-    lab = make_lab(arch)
-    kernel, addr = lab.kernel, lab.symbol("probe_me")
-    before = text.read(kernel, addr, 8)
-    probe = Kprobe(addr)
-    boot(register_kprobe(kernel, probe))
-    assert text.read(kernel, addr, 8) != before
-    assert kallsyms.original(kernel, addr, 8) == before
-    assert kallsyms.original(kernel, addr + 2, 6) == before[2:]
-    assert kallsyms.original(kernel, addr, 1) == before[:1]
-    assert kallsyms.memory_at(kernel, addr, 8) == text.read(kernel, addr, 8)
-    assert kallsyms.original(kernel, 0x7000_0000, 4) is None
