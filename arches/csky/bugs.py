@@ -7,14 +7,15 @@ Nothing is refused there, so much that must not be stepped is; the repair refuse
 from __future__ import annotations
 
 from emu.kernel.bug import HIT, REFUSED, Bug, Changed, Explored, Probed, every
+from emu.kernel.outcome import Outcome
 
 SIMULATE = "probes/simulate-insn.c"
 DECODE = "csky_probe_decode_insn, probes/decode-insn.c"
-WRONG = HIT | {"wrong-result"}
-LIVELOCK = HIT | {"livelock"}
-DIES = HIT | {"passed-on", "oops"}
-TRAPPED = frozenset({"passed-on", "oops"})
-SENT = frozenset({"claimed", "passed-on", "livelock"})
+WRONG = HIT | {Outcome.WRONG_RESULT}
+LIVELOCK = HIT | {Outcome.LIVELOCK}
+DIES = HIT | {Outcome.PASSED_ON, Outcome.OOPS}
+TRAPPED = frozenset({Outcome.PASSED_ON, Outcome.OOPS})
+SENT = frozenset({Outcome.CLAIMED, Outcome.PASSED_ON, Outcome.LIVELOCK})
 
 BR16_DISTANCE = Bug(
     "br16-distance",
@@ -170,7 +171,7 @@ HALF_IN_SLOT = Bug(
         Probed("probe_branch", HIT | SENT, leaves=WRONG),  # the C flag of its btsti
         Probed("probe_load", WRONG),
         Probed("probe_step32_site", WRONG),
-        Probed("pop_r28", HIT | {"oops"}),
+        Probed("pop_r28", HIT | {Outcome.OOPS}),
     ),
 )
 JSR16_STEPPED = Bug(

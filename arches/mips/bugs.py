@@ -6,11 +6,12 @@ By the MIPS32 manual, volume II. All of it is in the newest kernel that was seen
 from __future__ import annotations
 
 from emu.kernel.bug import HIT, Bug, Changed, Explored, Probed, every
+from emu.kernel.outcome import Outcome
 
-MISSED = HIT | {"missed"}
-WRONG = HIT | {"missed", "wrong-result"}
-SWALLOWED = frozenset({"claimed", "livelock"})
-PASSED_ON = frozenset({"passed-on", "oops"})
+MISSED = HIT | {Outcome.MISSED}
+WRONG = HIT | {Outcome.MISSED, Outcome.WRONG_RESULT}
+SWALLOWED = frozenset({Outcome.CLAIMED, Outcome.LIVELOCK})
+PASSED_ON = frozenset({Outcome.PASSED_ON, Outcome.OOPS})
 
 SKIP_LEAKS = Bug(
     "skip-flag-leaks",
@@ -37,7 +38,7 @@ STAYS_CURRENT = Bug(
             "insns.decode:beq",
             leaves="next probe's r8: 0x1 in place, 0x0 under the probe",
         ),
-        Explored("skipped_delay_slot", WRONG, leaves=HIT | {"wrong-result"}),
+        Explored("skipped_delay_slot", WRONG, leaves=HIT | {Outcome.WRONG_RESULT}),
         Probed("probe_delay_nop", MISSED),
     ),
 )

@@ -6,8 +6,9 @@ By the unprivileged ISA manual.
 from __future__ import annotations
 
 from emu.kernel.bug import HIT, REFUSED, Bug, Changed, Probed, every
+from emu.kernel.outcome import Outcome
 
-LIVELOCK = HIT | {"livelock"}
+LIVELOCK = HIT | {Outcome.LIVELOCK}
 
 C_JUMP_BIT_0 = Bug(
     "c-jump-bit-0",

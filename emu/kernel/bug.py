@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emu.errors import UsageError
+from emu.kernel.outcome import Outcome
 from emu.spelling import one_of
 from emu.verdict.site import NO_REPAIRS, Release, Repairs
 
 LAST_MINOR = {3: 19, 4: 20, 5: 19, 6: 19}
 """The last release of each series, after which the first number went up."""
 
-HIT = frozenset({"hit"})
+HIT = frozenset({Outcome.HIT})
 REFUSED = frozenset({"refused"})  # of a probed site: the kernel lets no probe be set
 
 
