@@ -21,6 +21,7 @@ from emu.elf.image import Image, load_image
 from emu.machine.cpu import Halt, Trap, TrapKind
 from emu.machine.loading import place
 from emu.machine.memory import Memory
+from tests.arch_rows import every_arch_has_a_row
 from tools import csky_binutils
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -323,6 +324,10 @@ def in_memory(image: Image, addr: int, size: int) -> bytes:
 
 
 # The contract
+
+
+def test_every_architecture_has_a_guest():
+    every_arch_has_a_row("tests/firmware/test_firmware.py: GUESTS", GUESTS)
 
 
 def test_functions_and_sites_are_there(arch):

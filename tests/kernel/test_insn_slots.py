@@ -165,9 +165,10 @@ def test_interrupts_are_masked_in_the_step_and_come_back_after_it(laboratory, ar
         lab.boot(register_kprobe(lab.kernel, probe))
         return {"cpu0": run_guest(lab.cpus[0], "probe_me", 2)}
 
+    mask, value = MASKS[arch]
     world = laboratory(scenario, arch, cpus=1)()
     cpu, kernel = world.lab.cpus[0], world.lab.kernel
-    name, (mask, value) = kernel.isa.registers.status, MASKS[arch]
+    name = kernel.isa.registers.status
     before = cpu.core.get(name)
     assert before & mask != value and cpu.irqs_enabled  # else there is nothing to see
     in_slot = []
