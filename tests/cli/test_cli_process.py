@@ -391,6 +391,23 @@ def test_numbers_that_nothing_can_hold_are_one_line(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("delay", "number"), [(0.0, signal.SIGINT), (0.015, signal.SIGTERM), (0.05, signal.SIGINT)])
+def test_python_itself_is_not_interrupted_while_it_begins(delay, number):
+    """Where it is started as tools/trapline does it."""
+    blocked = ["env", f"--block-signal={','.join(one.name[3:] for one in (signal.SIGINT, *OTHERS))}"]
+    if subprocess.run([*blocked, "true"], capture_output=True).returncode:
+        pytest.skip("this env cannot block signals")
+    command = [*blocked, sys.executable, "-m", "emu.cli", "explore", "reregister_vs_hit", *LONG, "--cpus", "3"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals) as process:
+        while "python" not in Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")[0]:
+            time.sleep(0.001)
+        time.sleep(delay)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert err == "trapline: interrupted\n"
+
+
 # A reader that goes away
 
 
