@@ -6,9 +6,11 @@ import pytest
 
 import arches
 from emu.lab.cells import Settings, explore_cell
+from emu.lab.compare import searched
 from emu.lab.decide import BothWays, decide_recheck
 from emu.lab.lab import NotApplicable
-from emu.report.as_json import both_ways_json
+from emu.report.as_json import both_ways_json, decisions_json
+from emu.report.decisions import decisions_text
 from emu.scenarios.registry import FOREIGN, RACE, find_scenario, recheck_question
 
 ARCHS = arches.names()
@@ -125,3 +127,30 @@ def test_all_at_once():
         assert {one.settings.preempt for one in decision.foreign} == {decision.race.settings.preempt}
     scenarios, variants = 4, 2
     assert told == [(n, 2 * 2 * scenarios * variants) for n in range(1, 2 * 2 * scenarios * variants + 1)]
+
+
+@pytest.mark.parametrize("variant", ["recheck", "no-recheck"])
+@pytest.mark.parametrize("scenario", [RACE, "foreign_removed"])
+def test_what_was_not_searched_is_not_decided(monkeypatch, scenario, variant):
+    """A ^C came before one of the two searches: nothing is known there, and a row that lacks it is not complete."""
+
+    def cut_short(*arguments):
+        result = searched(*arguments)
+        left_out = [cell for cell in result.cells if (cell.settings.scenario.name, cell.settings.variant) == gone]
+        result.cells = [cell for cell in result.cells if cell not in left_out]
+        return result
+
+    gone = (scenario, variant)
+    monkeypatch.setattr("emu.lab.decide.searched", cut_short)
+    result = decide_recheck(recheck_question(), ["riscv"], ["live"], ["none"], lambda done, of: None)
+    text, json = decisions_text(result), decisions_json("recheck", result)
+    assert json["complete"] is False
+    assert [(cell["scenario"], cell["variant"]) for cell in json["not_searched"]] == [gone]
+    if scenario == RACE:
+        assert (result.found, [race.arch for race in result.undecided]) == ([], ["riscv"])
+        assert text.splitlines()[-1].split() == ["riscv", "live", "none", "not", "searched", "?", "?"]
+    else:
+        [decision] = result.found
+        assert (decision.unknown, decision.complete) == (("foreign_removed",), False)
+        assert json["verdicts"][0]["complete"] is False
+        assert text.splitlines()[2].endswith("foreign_removed?")

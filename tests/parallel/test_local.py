@@ -58,6 +58,15 @@ def test_a_piece_is_tried_again_once(tmp_path):
     assert done(tmp_path, ["dies once", 5]) == {0: "dies once", 1: 25}
 
 
+def test_a_worker_that_dies_with_nothing_to_do_costs_no_piece():
+    with Processes(plain(abs), 1) as crew:
+        assert dict(answers(crew, [-1])) == {0: 1}
+        [idle] = multiprocessing.active_children()
+        idle.kill()
+        idle.join()
+        assert dict(answers(crew, [-2], lambda piece, death, times: None)) == {0: 2}
+
+
 def test_what_is_noted_last_is_known_after_a_death():
     def make(side):
         def piece(number):
