@@ -18,7 +18,7 @@ from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
-from emu.machine.unicorn.spec import EngineStop, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
 
 UDF = bytes(4)
 
@@ -63,15 +63,15 @@ KINDS = {
 }
 
 
-def interpret(stop: EngineStop) -> Outcome:
+def interpret(stop: EngineStop) -> Meaning:
     """ELR is the instruction, and the one after it for svc."""
     if stop.fault is not None:
         return plain_fault(stop)
     kind = KINDS.get(stop.interrupt or 0, TrapKind.OTHER if stop.interrupt else TrapKind.ILLEGAL)
     if kind not in (TrapKind.BREAK, TrapKind.SYSCALL):
-        return Outcome(Trap(kind, stop.start), stop.start)
+        return Meaning(Trap(kind, stop.start), stop.start)
     code = field(int.from_bytes(stop.fetch(stop.start, 4), "little"), 20, 5)
-    return Outcome(Trap(kind, stop.start, code), stop.start + (4 if kind is TrapKind.SYSCALL else 0))
+    return Meaning(Trap(kind, stop.start, code), stop.start + (4 if kind is TrapKind.SYSCALL else 0))
 
 
 SPEC = UnicornSpec(

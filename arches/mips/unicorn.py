@@ -19,12 +19,12 @@ import re
 from arches.mips.insns import is_branch
 from arches.mips.registers import FP, REGISTERS
 from emu.bits import field
-from emu.machine.cpu import Fault, Trap, TrapKind
+from emu.machine.cpu import Fault, MemoryAccess, Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.pairs import PairSpec
-from emu.machine.unicorn.spec import EngineStop, Fetch, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.spec import EngineStop, Fetch, Meaning, UnicornSpec, plain_fault
 
 PMON = rb"[\x05\x45\x85\xc5]..[\x00-\x03]"
 ERET = rb"[\x18\x58\x98\xd8]..[\x42\x43]"  # COP0 with CO set and function 0x18; the engine looks at nothing else
@@ -68,24 +68,24 @@ def trap_code(kind: TrapKind, word: int) -> int | None:
     return None
 
 
-def interpret(stop: EngineStop) -> Outcome:
+def interpret(stop: EngineStop) -> Meaning:
     """EPC is the instruction or, with Cause.BD, the branch before it. The engine's own pc is lost (it reads 0)."""
     in_slot = _steps_branch(stop)
     pc = stop.start + 4 if in_slot else stop.start
     if stop.fault is not None:
         access, address = stop.fault
-        if access == "fetch" and not in_slot:
+        if access is MemoryAccess.FETCH and not in_slot:
             return plain_fault(stop)
-        return Outcome(Fault(access, address, pc), stop.start, stale=in_slot)
+        return Meaning(Fault(access, address, pc), stop.start, stale=in_slot)
     kind = KINDS.get(stop.interrupt or 0, TrapKind.OTHER)
     code = trap_code(kind, int.from_bytes(stop.fetch(pc, 4), "little"))
     # What is stale is that a branch is pending.
-    return Outcome(Trap(kind, pc, code, delay_slot=in_slot), stop.start, stale=in_slot)
+    return Meaning(Trap(kind, pc, code, delay_slot=in_slot), stop.start, stale=in_slot)
 
 
 def _steps_branch(stop: EngineStop) -> bool:
     """Whether the stop is the delay slot's: branches themselves access no memory and do not trap."""
-    if stop.fault is not None and stop.fault[0] == "fetch" and stop.fault[1] != stop.start + 4:
+    if stop.fault is not None and stop.fault[0] is MemoryAccess.FETCH and stop.fault[1] != stop.start + 4:
         return False
     return is_branch(int.from_bytes(stop.fetch(stop.start, 4), "little"))
 

@@ -9,7 +9,7 @@ from arches.mips import kprobes_traps as traps
 from arches.mips.simulate import actions
 from emu.kernel.configuration import Patching
 from emu.kernel.state import Variant
-from emu.kernel.variants import with_and_without_recheck
+from emu.kernel.variants import with_what_ifs
 
 MAINLINE = Variant(
     name="mainline",
@@ -29,4 +29,4 @@ FIXED = replace(
     repairs=bugs.ALL,
 )
 
-VARIANTS = with_and_without_recheck(MAINLINE, SEED, FIXED)
+VARIANTS = with_what_ifs(MAINLINE, SEED, FIXED)

@@ -10,7 +10,7 @@ from arches.riscv.registers import FP, REGISTERS
 from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
-from emu.machine.unicorn.spec import EngineStop, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
 
 EBREAK, C_EBREAK = 0x00100073, 0x9002
 SSTATUS_SPIE, SSTATUS_SPP = 1 << 5, 1 << 8
@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-def interpret(stop: EngineStop) -> Outcome:
+def interpret(stop: EngineStop) -> Meaning:
     """sepc is the instruction for every exception; the engine's pc is often past it."""
     if stop.fault is not None:
         return plain_fault(stop)
@@ -36,7 +36,7 @@ def interpret(stop: EngineStop) -> Outcome:
         kind = KINDS.get(stop.interrupt, TrapKind.OTHER)
     else:
         kind = TrapKind.BREAK if _is_break(stop) else TrapKind.ILLEGAL
-    return Outcome(Trap(kind, stop.start), stop.start)
+    return Meaning(Trap(kind, stop.start), stop.start)
 
 
 def _is_break(stop: EngineStop) -> bool:

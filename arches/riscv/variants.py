@@ -9,7 +9,7 @@ from arches.riscv.simulate import actions
 from emu.kernel.configuration import Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Variant
-from emu.kernel.variants import with_and_without_recheck
+from emu.kernel.variants import with_what_ifs
 
 MAINLINE = Variant(
     name="mainline",
@@ -38,4 +38,4 @@ MENDED = replace(
     repairs=bugs.ALL,
 )
 
-VARIANTS = with_and_without_recheck(MAINLINE, SEED, MENDED)
+VARIANTS = with_what_ifs(MAINLINE, SEED, MENDED)

@@ -16,7 +16,7 @@ from emu.machine.cpu import Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
-from emu.machine.unicorn.spec import EngineStop, Outcome, UnicornSpec, plain_fault
+from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
 
 # A LOCK prefix, then others, then 0f a3/ab/b3/bb /r or 0f ba /4..7 with ModRM.mod 3.
 PREFIXES = rb"[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]"
@@ -56,25 +56,25 @@ CONTRIBUTORY = frozenset({0, 8, 10, 11, 12, 13})
 FIRST_SOFTWARE_VECTOR = 32
 
 
-def interpret(stop: EngineStop) -> Outcome:
+def interpret(stop: EngineStop) -> Meaning:
     """The saved pc is the instruction after a trap (int3, int n, #DB) and the instruction itself for a fault."""
     if stop.fault is not None:
         return plain_fault(stop)
     if stop.hooked is not None:  # syscall, sysenter
-        return Outcome(Trap(TrapKind.SYSCALL, stop.start), stop.start + 2)
+        return Meaning(Trap(TrapKind.SYSCALL, stop.start), stop.start + 2)
     if stop.interrupt is None:
         return _not_decoded(stop)
     kind = KINDS.get(stop.interrupt, TrapKind.OTHER)
     code = stop.interrupt if stop.interrupt >= FIRST_SOFTWARE_VECTOR else None
     at = stop.pc if kind is TrapKind.TRACE else stop.start
-    return Outcome(Trap(kind, at, code), stop.pc, stale=stop.interrupt in CONTRIBUTORY)
+    return Meaning(Trap(kind, at, code), stop.pc, stale=stop.interrupt in CONTRIBUTORY)
 
 
-def _not_decoded(stop: EngineStop) -> Outcome:
+def _not_decoded(stop: EngineStop) -> Meaning:
     """The engine calls it invalid; but int1 is a #DB with the pc after it."""
     if stop.fetch(stop.start, 1)[0] == INT1:
-        return Outcome(Trap(TrapKind.TRACE, stop.start + 1), stop.start + 1)
-    return Outcome(Trap(TrapKind.ILLEGAL, stop.start), stop.start)
+        return Meaning(Trap(TrapKind.TRACE, stop.start + 1), stop.start + 1)
+    return Meaning(Trap(TrapKind.ILLEGAL, stop.start), stop.start)
 
 
 SPEC = UnicornSpec(

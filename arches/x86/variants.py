@@ -10,7 +10,7 @@ from arches.x86.simulate import actions
 from emu.kernel.configuration import Patching
 from emu.kernel.probe import KprobeStatus
 from emu.kernel.state import Variant
-from emu.kernel.variants import with_and_without_recheck
+from emu.kernel.variants import with_what_ifs
 
 MAINLINE = Variant(
     name="mainline",
@@ -47,4 +47,4 @@ MENDED = replace(
     repairs=bugs.ALL,
 )
 
-VARIANTS = with_and_without_recheck(MAINLINE, V6_2, SEED, V5_12, MENDED)
+VARIANTS = with_what_ifs(MAINLINE, V6_2, SEED, V5_12, MENDED)

@@ -102,5 +102,5 @@ def visible(cpu: Percpu, pc: int) -> Op | None:
     if access is None:
         return fetch(insn) if insn is not None else None
     kind, address = access
-    data = Touch(SharedObject("shared", address, f"shared[{address:#x}]"), Access(kind))
+    data = Touch(SharedObject("shared", address, f"shared[{address:#x}]"), kind)
     return Op(data.access, (data,) if insn is None else (Touch(insn, Access.FETCH), data))

@@ -10,7 +10,7 @@ from emu.kernel import kallsyms, text
 from emu.kernel.outcome import Mark, Outcome
 from emu.kernel.state import Percpu, TrapSeen
 from emu.kernel.trace import log
-from emu.machine.cpu import Fault, Trap, TrapKind
+from emu.machine.cpu import Fault, MemoryAccess, Trap, TrapKind
 from emu.machine.frame import PtRegs
 
 SKIPS = 10  # traps in the same state until a pre_handler that skips the step each time is taken not to stop doing so
@@ -84,7 +84,8 @@ def guest_fault(cpu: Percpu, fault: Fault) -> NoReturn:
     where, what = kallsyms.at(cpu.kernel, fault.pc), f"{fault.access} of {fault.address:#x}"
     if any(Mark.MISLEADS in outcome.marks for outcome in cpu.kernel.outcomes):
         oops(cpu, f"page fault, {what}", fault.pc)
-    hint = "guest text is not writable by the guest" if fault.access == "write" else "expected an address in the image"
+    writes = fault.access is MemoryAccess.WRITE
+    hint = "guest text is not writable by the guest" if writes else "expected an address in the image"
     raise GuestError(f"{cpu.name} at {where}: {what}; {hint}")
 
 

@@ -10,7 +10,7 @@ from emu.kernel.state import Variant
 from emu.verdict.site import Release
 
 
-def with_and_without_recheck(mainline: Variant, *others: Variant) -> Mapping[str, Variant]:
+def with_what_ifs(mainline: Variant, *others: Variant) -> Mapping[str, Variant]:
     """By name: the given ones, then `recheck` and `no-recheck`, the newest handler with and without the check."""
     recheck = replace(
         mainline, name="recheck", title="what if: the newest handler with the word comparison", rechecks_word=True

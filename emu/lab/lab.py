@@ -30,6 +30,9 @@ REFERENCE_LIMIT = 200_000  # instructions of one guest without probes
 Scenario = Callable[["Lab"], Mapping[str, KernelCode]]
 
 
+HANGS = {Ending.DEADLOCK: Outcome.DEADLOCK, Ending.LIVELOCK: Outcome.LIVELOCK}
+
+
 class NotApplicable(TraplineError):
     """The scenario needs something that this architecture does not have."""
 
@@ -133,8 +136,8 @@ class LabWorld:
 
     def finish(self, ending: Ending) -> frozenset[str]:
         kernel = self.lab.kernel
-        if ending in (Ending.DEADLOCK, Ending.LIVELOCK):
-            kernel.note(ending.value)
+        if ending in HANGS:
+            kernel.note(HANGS[ending])
         elif ending is Ending.DONE and self.lab.has_reference:
             expected = self._reference.shared(kernel.guest_runs)
             if expected is not None and expected != kernel.machine.shared():

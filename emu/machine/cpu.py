@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 
 from emu.machine.memory import Memory
@@ -44,11 +44,19 @@ class Trap:
     delay_slot: bool = False
 
 
+class MemoryAccess(StrEnum):
+    """What a CPU does with memory."""
+
+    FETCH = "fetch"
+    READ = "read"
+    WRITE = "write"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An access to memory that is not there or not allowed. `access` is fetch, read or write."""
+    """An access to memory that is not there or not allowed."""
 
-    access: str
+    access: MemoryAccess
     address: int
     pc: int
 

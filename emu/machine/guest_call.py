@@ -11,7 +11,7 @@ from emu.elf.image import PF_W, Image, Segment
 from emu.elf.linking import Module
 from emu.errors import GuestError, UsageError
 from emu.isa.isa import Isa
-from emu.machine.cpu import Cpu, Fault, Halt, MakeCpu, Trap
+from emu.machine.cpu import Cpu, Fault, Halt, MakeCpu, MemoryAccess, Trap
 from emu.machine.machine import Machine
 
 STACK_SIZE = 16 * PAGE
@@ -160,11 +160,14 @@ class Caller:
         if isinstance(stop, Fault):
             name = self.module.external_at(stop.address) if self.module is not None else None
             if name is not None:
-                caller = self._at(pc if stop.access != "fetch" or last is None else last)
+                caller = self._at(pc if stop.access is not MemoryAccess.FETCH or last is None else last)
                 return GuestError(f"{caller}: needs {name!r}, which the file does not define; expected a leaf function")
-            expected = {"fetch": "text of the image", "write": "memory of the image; text cannot be written"}
+            expected = {
+                MemoryAccess.FETCH: "text of the image",
+                MemoryAccess.WRITE: "memory of the image; text cannot be written",
+            }
             wanted = expected.get(stop.access, "memory of the image")
-            caller = f", from {self._at(last)}" if stop.access == "fetch" and last is not None else ""
+            caller = f", from {self._at(last)}" if stop.access is MemoryAccess.FETCH and last is not None else ""
             return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}{caller}: expected {wanted}")
         kind = stop.kind.value if isinstance(stop, Trap) else str(stop)
         return GuestError(f"{self._at(pc)}: trap ({kind}): expected code that needs no operating system")

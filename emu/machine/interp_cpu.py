@@ -23,7 +23,7 @@ from emu.bits import mask
 from emu.errors import DecodeError, MemoryAccessError, TableError
 from emu.isa.registers import RegisterFile
 from emu.isa.table import Insn, Table
-from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
+from emu.machine.cpu import Fault, Halt, Limit, MemoryAccess, Stop, Trap, TrapKind
 from emu.machine.memory import Memory, Region
 from emu.machine.text_view import TextView, ViewState
 
@@ -232,7 +232,7 @@ class InterpCpu:
         try:
             word, size = spec.table.from_bytes(data)
         except DecodeError:
-            raise Stopped(Fault("fetch", pc + len(data), pc)) from None
+            raise Stopped(Fault(MemoryAccess.FETCH, pc + len(data), pc)) from None
         try:
             insn = spec.table.decode(word, size)
         except DecodeError:
@@ -244,7 +244,7 @@ class InterpCpu:
         try:
             view = self._view(pc, 1)
         except MemoryAccessError:
-            raise Stopped(Fault("fetch", pc, pc)) from None
+            raise Stopped(Fault(MemoryAccess.FETCH, pc, pc)) from None
         offset = pc - view.region.base
         return bytes(view.bytes[offset : offset + _LONGEST])
 
@@ -259,7 +259,7 @@ class InterpCpu:
         addr &= self._top
         region = self._region
         if region is None or not region.base <= addr <= region.end - size:
-            region = self._find(addr, size, "read")
+            region = self._find(addr, size, MemoryAccess.READ)
         offset = addr - region.base
         return int.from_bytes(region.bytes[offset : offset + size], "little")
 
@@ -268,15 +268,15 @@ class InterpCpu:
         addr &= self._top
         region = self._region
         if region is None or not region.base <= addr <= region.end - size:
-            region = self._find(addr, size, "write")
+            region = self._find(addr, size, MemoryAccess.WRITE)
         if region.executable and not region.writable:
-            raise Stopped(Fault("write", addr, self.pc))
+            raise Stopped(Fault(MemoryAccess.WRITE, addr, self.pc))
         offset = addr - region.base
         region.bytes[offset : offset + size] = (value & mask(8 * size)).to_bytes(size, "little")
         if self.memory.reservations:
             self.memory.end_reservations(addr, size, self.id)
 
-    def _find(self, addr: int, size: int, access: str) -> Region:
+    def _find(self, addr: int, size: int, access: MemoryAccess) -> Region:
         try:
             self._region = self.memory.region(addr, size)
         except MemoryAccessError:

@@ -11,6 +11,7 @@ from typing import Any
 from emu.bits import PAGE
 from emu.elf.image import Image
 from emu.errors import DecodeError, MemoryAccessError
+from emu.explore.ops import Access
 from emu.isa.isa import Isa, text_of
 from emu.isa.operand import MemoryOperand
 from emu.machine.cpu import Cpu, MakeCpu
@@ -18,7 +19,7 @@ from emu.machine.loading import place
 from emu.machine.memory import Memory
 
 RETURN_PAD = 16  # bytes
-SharedAccess = tuple[str, int]  # load, store or update, and the address
+SharedAccess = tuple[Access, int]  # load, store or update, and the address
 
 
 class Machine:
@@ -181,8 +182,7 @@ class Machine:
         for operand in operands:
             address = operand.address(cpu.get, self.isa.registers.bits)
             if address in self._shared and address not in self._own:
-                kind = "update" if operand.reads and operand.writes else "store" if operand.writes else "load"
-                return kind, address
+                return _access(operand), address
         return None
 
     def _patched_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
@@ -199,3 +199,9 @@ class Machine:
     def _memory_operands(self, cpu: Cpu, pc: int) -> tuple[MemoryOperand, ...]:
         insn = b"".join(self._fetched(cpu, at) for at in self.step_at(cpu, pc))
         return self.isa.memory_operands(insn, pc)
+
+
+def _access(operand: MemoryOperand) -> Access:
+    if not operand.writes:
+        return Access.LOAD
+    return Access.UPDATE if operand.reads else Access.STORE

@@ -7,7 +7,7 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
 * Without `count` an engine makes blocks that ignore a later `count`, and on MIPS the pc after an exception
   in such a block is lost: every instruction is a step with count=1, `run` too.
 * `until` is compiled into blocks: it is one constant that no instruction can start at.
-* An exception can leave state that only the next step shows: `Outcome.stale`.
+* An exception can leave state that only the next step shows: `Meaning.stale`.
 * MIPS: a load or store in a delay slot that misses the engine's TLB leaves the branch pending after the step, and the
   next instruction would be a delay slot too: `UnicornSpec.leaves_pending`.
 * Some words abort the process, or print to standard output: `unicorn_guard`.
@@ -30,7 +30,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from emu.bits import PAGE, mask
 from emu.errors import MemoryAccessError, UsageError
-from emu.machine.cpu import Halt, Limit, Stop, Trap, TrapKind
+from emu.machine.cpu import Halt, Limit, MemoryAccess, Stop, Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.text_view import TextView, ViewState
 from emu.machine.unicorn.batch import RegisterBatch
@@ -47,12 +47,12 @@ TEXT = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
 INTERRUPTS_WAIT = True  # see emu.parallel.interrupts: `step` calls the engine, and the engine calls hooks
 REMOVE_CACHE = unicorn_const.UC_CTL_IO_WRITE << 30 | 2 << 26 | unicorn_const.UC_CTL_TB_REMOVE_CACHE  # two arguments
 ACCESS = {
-    unicorn_const.UC_MEM_READ_UNMAPPED: "read",
-    unicorn_const.UC_MEM_READ_PROT: "read",
-    unicorn_const.UC_MEM_WRITE_UNMAPPED: "write",
-    unicorn_const.UC_MEM_WRITE_PROT: "write",
-    unicorn_const.UC_MEM_FETCH_UNMAPPED: "fetch",
-    unicorn_const.UC_MEM_FETCH_PROT: "fetch",
+    unicorn_const.UC_MEM_READ_UNMAPPED: MemoryAccess.READ,
+    unicorn_const.UC_MEM_READ_PROT: MemoryAccess.READ,
+    unicorn_const.UC_MEM_WRITE_UNMAPPED: MemoryAccess.WRITE,
+    unicorn_const.UC_MEM_WRITE_PROT: MemoryAccess.WRITE,
+    unicorn_const.UC_MEM_FETCH_UNMAPPED: MemoryAccess.FETCH,
+    unicorn_const.UC_MEM_FETCH_PROT: MemoryAccess.FETCH,
 }
 
 State = tuple[Any, int, dict[str, int], list[ViewState]]
@@ -156,7 +156,7 @@ class UnicornCpu:
         """Hooks record and stop; `step` and `_stopped` do the rest."""
         self._interrupt: int | None = None
         self._hooked: str | None = None
-        self._fault: tuple[str, int] | None = None
+        self._fault: tuple[MemoryAccess, int] | None = None
         self._engine.hook_add(unicorn_const.UC_HOOK_INTR, self._on_interrupt)
         self._engine.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_fault)
         for name in self._spec.insn_hooks:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from emu.bits import PAGE
 from emu.isa.registers import RegisterFile
-from emu.machine.cpu import Fault, Trap
+from emu.machine.cpu import Fault, MemoryAccess, Trap
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.pairs import PairSpec
 
@@ -24,7 +24,7 @@ class EngineStop:
     """How the engine left a step, raw. `start` is where the step began, `pc` what the engine says now.
 
     `interrupt` is the number that the interrupt hook got; `hooked` the name of one of `insn_hooks`;
-    `fault` the access ("fetch", "read", "write") and address of a memory error; `error` Unicorn's own
+    `fault` the access and address of a memory error; `error` Unicorn's own
     error number. At least one is set. `fetch(addr, size)` reads the CPU's instruction view.
     """
 
@@ -32,13 +32,13 @@ class EngineStop:
     pc: int
     interrupt: int | None
     hooked: str | None
-    fault: tuple[str, int] | None
+    fault: tuple[MemoryAccess, int] | None
     error: int
     fetch: Fetch
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Meaning:
     """What a stop means: the value `step` returns and the pc that the hardware would have saved.
 
     `stale` says that the engine keeps something of the exception that no register shows and that would
@@ -70,7 +70,7 @@ class UnicornSpec:
     file: RegisterFile
     gpr: tuple[str, ...]
     pc: str
-    interpret: Callable[[EngineStop], Outcome]
+    interpret: Callable[[EngineStop], Meaning]
     registers: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     soft: Mapping[str, int] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class UnicornSpec:
     pairs: PairSpec | None = None
 
 
-def plain_fault(stop: EngineStop) -> Outcome:
+def plain_fault(stop: EngineStop) -> Meaning:
     """A memory error outside of delay slots; fault must be set.
 
     When a fetch elsewhere than at `start` fails, the step's own instruction was executed, and the next step will fail
@@ -95,6 +95,6 @@ def plain_fault(stop: EngineStop) -> Outcome:
     assert stop.fault is not None
     access, address = stop.fault
     ahead = address % PAGE == 0 and address - PAGE <= stop.pc < address
-    if access == "fetch" and stop.pc != stop.start and (stop.pc == address or ahead):
-        return Outcome(None, stop.pc)
-    return Outcome(Fault(access, address, stop.start), stop.start)
+    if access is MemoryAccess.FETCH and stop.pc != stop.start and (stop.pc == address or ahead):
+        return Meaning(None, stop.pc)
+    return Meaning(Fault(access, address, stop.start), stop.start)

@@ -57,7 +57,7 @@ class Program:
 
     @property
     def registers(self) -> RegisterFile:
-        return arches.load(self.name.removesuffix("-c")).registers
+        return arches.load(self.name.removesuffix("-c")).isa.registers
 
 
 def b_arm64(back: int) -> bytes:
