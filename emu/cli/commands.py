@@ -35,7 +35,8 @@ COMMANDS = (
     Command("transparent", "run instructions in place and under a probe, and compare"),
 )
 STATUSES = (
-    "exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 130 ^C, 143 SIGTERM, 129 SIGHUP"
+    "exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 3 what --expect says is not known"
+    " (--bound, --limit), 130 ^C, 143 SIGTERM, 129 SIGHUP"
     " (what was done by then is printed)"
 )
 

@@ -9,7 +9,7 @@ from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, positive
 from emu.cli.status import say_interrupted, say_lost
 from emu.errors import UsageError
-from emu.lab.cells import expectation
+from emu.lab.claims import expectation
 from emu.lab.compare import grid, searched
 from emu.report.as_json import comparison_json
 from emu.report.cells import comparison_text

@@ -12,7 +12,8 @@ from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
 from emu.explore.search import Report
 from emu.kernel.outcome import Outcome
-from emu.lab.cells import Cell, expectation, explore_cell, run_once
+from emu.lab.cells import Cell, explore_cell, run_once
+from emu.lab.claims import expectation
 from emu.report.as_json import cell_json
 from emu.report.cells import cell_text
 from emu.report.text import ProgressLine, print_json, timeline

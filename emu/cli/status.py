@@ -7,8 +7,9 @@ import sys
 DONE = 0
 CONTRADICTED = 1  # a verdict is not what --expect says
 BAD_INPUT = 2  # or bad usage
+NOT_KNOWN = 3  # what --expect says: the search had a bound, or was not complete
 INTERRUPTED = 130  # ^C, and 143 for SIGTERM, 129 for SIGHUP; what was done by then is printed
-COMPLETE = (DONE, CONTRADICTED)  # nothing was left half-way
+COMPLETE = (DONE, CONTRADICTED, NOT_KNOWN)  # nothing was left half-way
 
 
 def say_lost(what: str) -> int:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import arches
 from emu.arch import Setup
-from emu.errors import UsageError
 from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
 from emu.explore.schedulers import Scheduler, execute
-from emu.explore.search import Frequency, Progress, Report, explore
+from emu.explore.search import Progress, Report, explore
 from emu.explore.task import Task
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.outcome import Outcome
 from emu.kernel.state import Event
+from emu.lab.claims import Claim, claim, is_exact
 from emu.lab.lab import Laboratory
 from emu.lab.scenario import NamedScenario
-from emu.spelling import one_of
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,17 @@ class Cell:
     settings: Settings
     report: Report
 
-    def frequency(self, outcome: Outcome | str) -> Frequency:
-        return self.report.frequency(Outcome(outcome))
+    @property
+    def exact(self) -> bool:
+        """Whether all interleavings were searched."""
+        return is_exact(self.report)
+
+    def frequency(self, outcome: Outcome | str) -> Claim:
+        """In how many executions it comes, as far as that is known."""
+        return claim(self.report, Outcome(outcome))
+
+    def found(self, outcome: Outcome) -> bool:
+        return self.frequency(outcome).found
 
     def witness(self, outcome: Outcome | str) -> Schedule | None:
         return self.report.witness(Outcome(outcome))
@@ -119,24 +126,3 @@ def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     schedule, outcomes = execute(world, scheduler, observe)
     named = tuple(name for name in Outcome if name in outcomes)
     return Run(settings, schedule, named, tuple(world.tasks), tuple(events))
-
-
-def expectation(text: str) -> tuple[str, Frequency]:
-    """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
-    outcome, equals, frequency = text.partition("=")
-    form = f"--expect {text!r}: expected OUTCOME={'|'.join(Frequency)}"
-    if not equals or outcome not in list(Outcome):
-        raise UsageError(f"{form}, OUTCOME {one_of(outcome, Outcome).removeprefix('expected ')}")
-    if frequency not in list(Frequency):
-        raise UsageError(f"{form}; {one_of(frequency, Frequency)}")
-    return outcome, Frequency(frequency)
-
-
-def contradictions(cell: Cell, expected: Sequence[tuple[str, Frequency]]) -> list[str]:
-    """What of --expect is not so in this cell, a line each."""
-    where = " ".join(str(value) for value in cell.settings.names().values())
-    return [
-        f"{where}: {outcome} is {cell.frequency(outcome)}, expected {frequency}"
-        for outcome, frequency in expected
-        if cell.frequency(outcome) != frequency
-    ]

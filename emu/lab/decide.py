@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from emu.explore.search import Frequency
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.lab.compare import Searched, Told, grid, searched
@@ -30,6 +29,11 @@ class Worth(StrEnum):
     NEEDED = "needed"  # without the check, something dies that it saves
     REDUNDANT = "redundant"  # its branch is never taken
     HARMFUL = "harmful"  # it swallows what was somebody else's
+    NOT_KNOWN = "not-known"  # what was found is not enough, and not everything was searched
+
+    @property
+    def text(self) -> str:
+        return self.value.replace("-", " ")
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,21 @@ class BothWays:
 
     @property
     def worth(self) -> Worth:
-        claimed = self.with_check.frequency(Outcome.CLAIMED) is not Frequency.NEVER
-        if claimed and self.foreign and self.without.frequency(Outcome.CLAIMED) is Frequency.NEVER:
-            return Worth.HARMFUL
-        return Worth.NEEDED if claimed and self.without.death is not None else Worth.REDUNDANT
+        """What was found is certain, whatever the bound; that there is no more is known of exact searches only."""
+        if not self.with_check.found(Outcome.CLAIMED):
+            return Worth.REDUNDANT if self.with_check.exact else Worth.NOT_KNOWN
+        if self.foreign and not self.without.found(Outcome.CLAIMED):
+            return Worth.HARMFUL if self.without.exact else Worth.NOT_KNOWN
+        if self.without.death is not None:
+            return Worth.NEEDED
+        return Worth.REDUNDANT if self.without.exact else Worth.NOT_KNOWN
 
     @property
-    def sufficient(self) -> bool:
-        """With the check, nothing dies."""
-        return self.with_check.death is None
+    def sufficient(self) -> bool | None:
+        """With the check, nothing dies; None if that is not known."""
+        if self.with_check.death is not None:
+            return False
+        return True if self.with_check.exact else None
 
 
 @dataclass(frozen=True)

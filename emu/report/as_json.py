@@ -7,6 +7,7 @@ from typing import Any
 from emu.explore.schedule import format_schedule
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Run
+from emu.lab.claims import covers
 from emu.lab.compare import Searched
 from emu.lab.decide import BothWays, Decision, Decisions
 
@@ -18,6 +19,8 @@ def cell_json(cell: Cell) -> dict[str, Any]:
         **cell.settings.names(),
         "complete": report.complete,
         "bound": report.bound,
+        "limit": report.limit,
+        "covers": covers(report),
         "executions": report.executions,
         "outcomes": {name: _outcome(cell, name) for name in Outcome},
     }

@@ -5,22 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
-from emu.explore.search import Frequency, Report
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
+from emu.lab.claims import Claim, at_most, covers
 from emu.lab.compare import Searched
+from emu.report.command_line import replay_command
 from emu.report.text import colour, table
 
 
 def cell_text(cell: Cell) -> str:
+    """The settings, a row for each outcome that was found, what was searched, and how to see each witness again."""
     rows = [
-        [colour(name), cell.frequency(name), str(count_of(cell, name)), schedule_text(cell.witness(name))]
+        [colour(name), cell.frequency(name).text, str(count_of(cell, name)), schedule_text(cell.witness(name))]
         for name in Outcome
-        if cell.frequency(name) is not Frequency.NEVER
+        if cell.found(name)
     ]
-    never = [name for name in Outcome if cell.frequency(name) is Frequency.NEVER]
+    others = [name for name in Outcome if not cell.found(name)]
     found = table(("outcome", "frequency", "executions", "shortest witness"), rows)
-    return f"{found}\nnever: {', '.join(never)}\n{covers(cell.report)}"
+    none = Claim.NEVER if cell.exact else Claim.NOT_FOUND
+    searched = f"{cell.report.executions} executions: {covers(cell.report)}"
+    lines = [_heading(cell.settings), found, f"{none.text}: {', '.join(others)}", searched, *_replays(cell)]
+    return "\n".join(lines)
+
+
+def _heading(settings: Settings) -> str:
+    names = settings.names()
+    return f"{names['scenario']} on {names['arch']}: " + ", ".join(
+        f"{name} {names[name]}" for name in ("variant", "patching", "preempt", "cpus", "views")
+    )
+
+
+def _replays(cell: Cell) -> list[str]:
+    """A command for each schedule, with the outcomes that it ends in."""
+    outcomes: dict[Schedule, list[str]] = {}
+    for name in Outcome:
+        if (witness := cell.witness(name)) is not None:
+            outcomes.setdefault(witness, []).append(name)
+    return [f"{', '.join(names)}: {replay_command(cell.settings, found)}" for found, names in outcomes.items()]
 
 
 def count_of(cell: Cell, name: str) -> int:
@@ -29,15 +50,6 @@ def count_of(cell: Cell, name: str) -> int:
 
 def schedule_text(schedule: Schedule | None) -> str:
     return format_schedule(schedule) if schedule is not None else "-"
-
-
-def covers(report: Report) -> str:
-    """What a verdict covers."""
-    bound = "" if report.bound is None else f" with at most {report.bound} preemptions"
-    if report.complete:
-        return f"{report.executions} executions: every interleaving{bound}"
-    why = "interrupted" if report.interrupted else f"stopped at the limit of {report.limit}"
-    return f"{report.executions} executions{bound}: not complete, {why}; `never` and `always` are of these only"
 
 
 def comparison_text(result: Searched) -> str:
@@ -51,10 +63,22 @@ def comparison_text(result: Searched) -> str:
         rows = same_rows_once(_comparison_rows(here, archs))
         tables.append(f"{scenario.name}\n{table(('variant', 'patching', 'preempt', *archs), rows)}\n\n")
     total = sum(cell.report.executions for cell in result.cells)
-    complete = not result.missing and all(cell.report.complete for cell in result.cells)
-    whole = "every interleaving" if complete else "not all interleavings"
-    last = f"{len(result.cells)} cells, {total} executions, {whole}; outcome! always, outcome sometimes, others never"
-    return "".join(tables) + last
+    return "".join(tables) + f"{len(result.cells)} cells, {total} executions, {comparison_covers(result)}"
+
+
+def comparison_covers(result: Searched) -> str:
+    """What was searched, and what the marks in the table stand for therefore."""
+    unfinished = sum(not cell.report.complete for cell in result.cells)
+    bounds = {cell.report.bound for cell in result.cells}
+    bound = next(iter(bounds), None)
+    if not unfinished and not result.missing and bound is None:
+        return "every interleaving; outcome! always, outcome sometimes, others never"
+    marks = "outcome! in all that were run, outcome sometimes, others not found"
+    if not unfinished and not result.missing:
+        return f"every interleaving{at_most(bound)}; {marks}"
+    left = [f"{len(result.missing)} cells not searched to the end"] if result.missing else []
+    left += [f"{unfinished} stopped at the limit"] if unfinished and not result.interrupted else []
+    return f"not all interleavings{at_most(bound)}: {', '.join(left)}; {marks}"
 
 
 def _comparison_rows(texts: Mapping[Settings, str], archs: Sequence[str]) -> list[list[str]]:
@@ -82,8 +106,9 @@ def _row_key(settings: Settings) -> tuple[str, str, str]:
 
 def _short(cell: Cell) -> str:
     """A cell's outcomes, one a line; `!` marks those that every execution has."""
-    marks = {Frequency.ALWAYS: "!", Frequency.SOMETIMES: ""}
-    names = [name + marks[cell.frequency(name)] for name in Outcome if cell.frequency(name) is not Frequency.NEVER]
+    names = [name + ("" if cell.frequency(name) is Claim.SOMETIMES else "!") for name in Outcome if cell.found(name)]
     if cell.report.interrupted:
         names.append("not to the end")
+    elif not cell.report.complete:
+        names.append("not complete")
     return "\n".join(names) or "none"

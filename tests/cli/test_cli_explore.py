@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from emu.kernel.outcome import Outcome
 FOLDER = Path(arches.__file__).parent
 NAMES = ["hit", "missed", "claimed", "passed-on", "oops", "livelock", "deadlock", "wrong-result", "unpredictable"]
 SETTINGS = {"scenario", "arch", "variant", "patching", "preempt", "cpus", "views"}
-CELL = SETTINGS | {"schema", "complete", "bound", "executions", "outcomes"}
+CELL = SETTINGS | {"schema", "complete", "bound", "limit", "covers", "executions", "outcomes"}
 RACE = ["unregister_vs_hit", "--arch", "arm64", "--variant", "mainline", "--patching", "live"]
 
 
@@ -127,8 +128,12 @@ def test_bounds_and_limits_are_said(answer, trapline):
     assert bounded["executions"] < whole["executions"]
     limited = answer("explore", *RACE, "--limit", "5")
     assert (limited["executions"], limited["complete"], limited["bound"]) == (5, False, None)
-    assert "1 preemptions" in trapline("explore", *RACE, "--bound", "1")[1]
-    assert "not complete, stopped at the limit of 5" in trapline("explore", *RACE, "--limit", "5")[1]
+    assert bounded["covers"] == "every interleaving with at most 1 preemption"
+    assert limited["covers"] == "not complete: stopped at the limit of 5"
+    for cell, options in ((bounded, ("--bound", "1")), (limited, ("--limit", "5"))):
+        text = trapline("explore", *RACE, *options)[1]
+        assert f"{cell['executions']} executions: {cell['covers']}\n" in text
+        assert "never" not in text and "always" not in text
 
 
 def test_explore_as_a_table(trapline, answer):
@@ -136,6 +141,9 @@ def test_explore_as_a_table(trapline, answer):
     status, out, err = trapline("explore", *RACE)
     assert (status, err) == (0, "")
     lines = out.splitlines()
+    assert lines.pop(0) == (
+        "unregister_vs_hit on arm64: variant mainline, patching live, preempt none, cpus 2, views coherent"
+    )
     assert lines[0].split() == ["outcome", "frequency", "executions", "shortest", "witness"]
     seen = {name: one for name, one in cell["outcomes"].items() if one["count"]}
     rows = [re.split(r" {2,}", line) for line in lines[2 : 2 + len(seen)]]
@@ -143,6 +151,86 @@ def test_explore_as_a_table(trapline, answer):
     assert lines[2 + len(seen)] == "never: " + ", ".join(name for name in NAMES if name not in seen)
     assert lines[3 + len(seen)] == f"{cell['executions']} executions: every interleaving"
     assert "\x1b" not in out
+
+
+def test_every_witness_has_the_command_that_shows_it_again(trapline, answer):
+    """Quoted for a shell, with the settings that are not said elsewhere."""
+    options = ["--preempt", "full", "--cpus", "1", "--views", "stale"]
+    cell = answer("explore", "foreign_break", "--arch", "mips", *options)
+    _, out, _ = trapline("explore", "foreign_break", "--arch", "mips", *options)
+    commands = re.findall(r"^([\w, -]+): trapline (run .*)$", out, re.M)
+    assert commands
+    for names, command in commands:
+        run = answer(*shlex.split(command))
+        assert set(names.split(", ")) <= set(run["outcomes"])
+        assert {key: run[key] for key in SETTINGS} == {key: cell[key] for key in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("search", "expected", "status"),
+    [
+        (("--bound", "1"), "oops=sometimes", 0),  # one execution dies, another does not: known from any search
+        (("--bound", "1"), "oops=never", 1),
+        (("--bound", "1"), "oops=always", 1),
+        (("--bound", "1"), "claimed=never", 3),
+        (("--bound", "1"), "claimed=sometimes", 3),
+        (("--bound", "1"), "claimed=always", 1),  # one execution without it is enough
+        (("--limit", "3"), "oops=never", 3),
+        (("--limit", "3"), "hit=always", 3),
+        (("--limit", "3"), "hit=sometimes", 3),
+        (("--limit", "3"), "hit=never", 1),
+    ],
+)
+def test_what_a_search_that_was_not_complete_can_answer(trapline, search, expected, status):
+    """The race: `hit` in each of the first three executions; with one preemption there is a death, and no claim."""
+    found, _, err = trapline("explore", *RACE, *search, "--expect", expected)
+    assert (found, err.count("\n")) == (status, int(status != 0))
+    assert ("not known" in err) == (status == 3)
+
+
+def test_an_expectation_that_is_contradicted_and_one_that_is_not_known(trapline):
+    status, _, err = trapline("explore", *RACE, "--bound", "1", "--expect", "claimed=never", "--expect", "oops=never")
+    assert (status, err.count("\n")) == (1, 2)
+
+
+def test_a_contradiction_comes_with_its_witness(trapline, answer):
+    _, _, err = trapline("explore", *RACE, "--expect", "oops=never")
+    command = err.rstrip("\n").partition("expected never: trapline ")[2]
+    assert "oops" in answer(*shlex.split(command))["outcomes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "every interleaving; outcome! always, outcome sometimes, others never"),
+        (
+            ("--bound", "0"),
+            "every interleaving with at most 0 preemptions; outcome! in all that were run, outcome sometimes, others "
+            "not found",
+        ),
+        (
+            ("--limit", "2"),
+            "not all interleavings: 1 stopped at the limit; outcome! in all that were run, outcome sometimes, others "
+            "not found",
+        ),
+    ],
+)
+def test_the_closing_line_of_a_comparison(trapline, options, said):
+    place = ("--arch", "arm64", "--variant", "mainline", "--patching", "live", "--preempt", "none")
+    _, out, _ = trapline("compare", "unregister_vs_hit", *place, *options)
+    assert out.splitlines()[-1].endswith(f" executions, {said}")
+
+
+def test_a_bounded_decision_says_only_what_it_knows(trapline, answer):
+    """With no preemption nothing goes wrong; with one the check is needed, as witnesses show, whatever the bound."""
+    place = ("recheck", "--arch", "riscv", "--patching", "live", "--preempt", "none")
+    (none,) = answer("decide", *place, "--bound", "0")["verdicts"]
+    assert (none["verdict"], none["sufficient"]) == ("not-known", None)
+    (two,) = answer("decide", *place, "--bound", "2")["verdicts"]
+    assert (two["verdict"], two["sufficient"]) == ("needed", None)
+    out = trapline("decide", *place, "--bound", "0")[1]
+    assert "not known" in out and "redundant" not in out
+    assert out.endswith("searched: every interleaving with at most 0 preemptions\n")
 
 
 def test_timelines_of_witnesses(trapline, answer):
@@ -166,9 +254,11 @@ def test_expectations(trapline, expected, status):
     options = [part for text in expected for part in ("--expect", text)]
     found, out, err = trapline("explore", *RACE, *options)
     assert found == status
-    assert out.startswith("outcome")  # the result is printed all the same
+    assert "\noutcome" in out  # the result is printed all the same
     if status:
-        assert re.fullmatch(r"trapline: unregister_vs_hit arm64 mainline live .*: \w+ is \w+, expected \w+\n", err)
+        assert re.match(
+            r"trapline: unregister_vs_hit arm64 mainline live .*: \w+ is \w+, expected \w+: trapline run ", err
+        )
 
 
 # run
@@ -226,7 +316,7 @@ def test_a_timeline_has_a_column_for_each_cpu(trapline, answer):
 
 def test_compare_as_json(answer):
     found = answer("compare", "foreign_break", "nested_probe", "--arch", "arm64", "riscv", "--patching", "live")
-    assert set(found) == {"schema", "cells"}
+    assert set(found) == {"schema", "complete", "cells", "not_searched"}
     assert found["schema"] == "trapline.compare/1"
     for cell in found["cells"]:
         check_cell(cell)
@@ -270,10 +360,10 @@ def test_compare_with_expectations(trapline):
 
 def test_decide_as_json(answer):
     found = answer("decide", "recheck", "--arch", "mips", "--patching", "live", "--preempt", "none")
-    assert set(found) == {"schema", "check", "verdicts"}
+    assert set(found) == {"schema", "check", "complete", "verdicts", "not_searched"}
     assert (found["schema"], found["check"]) == ("trapline.decide/1", "recheck")
     (verdict,) = found["verdicts"]
-    keys = {"arch", "patching", "preempt", "verdict", "sufficient", "without", "with", "foreign"}
+    keys = {"arch", "patching", "preempt", "verdict", "sufficient", "without", "with", "foreign", "complete"}
     assert set(verdict) == keys
     assert (verdict["arch"], verdict["patching"], verdict["preempt"]) == ("mips", "live", "none")
     assert (verdict["verdict"], verdict["sufficient"]) == ("needed", False)
@@ -282,26 +372,23 @@ def test_decide_as_json(answer):
     assert (verdict["without"]["variant"], verdict["with"]["variant"]) == ("no-recheck", "recheck")
     foreign = {one["scenario"]: one["verdict"] for one in verdict["foreign"]}
     assert foreign == {"foreign_break": "redundant", "foreign_break_gas": "harmful", "foreign_removed": "harmful"}
-    assert all(set(one) == keys - {"foreign"} | {"scenario"} for one in verdict["foreign"])
+    assert all(set(one) == keys - {"foreign", "complete"} | {"scenario"} for one in verdict["foreign"])
 
 
 def test_decide_as_a_table_with_interleavings_that_can_be_run(trapline, answer):
     _, out, _ = trapline("decide", "recheck", "--arch", "mips", "--patching", "live", "--preempt", "none")
     row = ["mips", "live", "none", "needed", "no", "foreign_break_gas, foreign_removed"]
     assert row in [re.split(r" {2,}", line) for line in out.splitlines()]
-    claims = re.findall(
-        r"^(\S+) --arch (\S+) --variant (\S+) --patching (\S+) \(preempt (\S+)\) (.*): (.*)$", out, re.M
-    )
-    assert {(scenario, claim) for scenario, *_, claim, _ in claims} == {
+    claims = re.findall(r"^(.*) \(preempt none\): trapline (run (\S+) .*)$", out, re.M)
+    assert {(scenario, claim) for claim, _, scenario in claims} == {
         ("unregister_vs_hit", "dies without the check"),
         ("unregister_vs_hit", "needed: claimed with it"),
         ("unregister_vs_hit", "dies even with it"),
         ("foreign_break_gas", "harmful: claimed with it"),
         ("foreign_removed", "harmful: claimed with it"),
     }
-    for scenario, arch, variant, patching, preempt, claim, schedule in claims:
-        options = ["--variant", variant, "--patching", patching, "--preempt", preempt, "--schedule", schedule]
-        outcomes = answer("run", scenario, "--arch", arch, *options)["outcomes"]
+    for claim, command, _ in claims:
+        outcomes = answer(*shlex.split(command))["outcomes"]
         assert ("claimed" if "claimed" in claim else "oops") in outcomes
 
 
@@ -326,5 +413,6 @@ def test_the_exit_statuses_are_in_the_help(capsys):
         main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert exit.value.code == 0
-    for status in ("0 done", "1 a verdict contradicts --expect", "2 bad usage or bad input", "130 interrupted"):
+    statuses = ("0 done", "1 a verdict contradicts --expect", "2 bad usage or bad input", "3 what --expect", "130 ^C")
+    for status in statuses:
         assert status in text

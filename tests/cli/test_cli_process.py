@@ -98,7 +98,7 @@ def test_an_interrupted_search_prints_what_it_has(start, tmp_path, everybody):
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert re.fullmatch(r"trapline: interrupted: \d+ executions are done\n", err)
-    assert re.search(r"^\d+ executions: not complete, interrupted;", out, re.M)
+    assert re.search(r"^\d+ executions: not complete: interrupted$", out, re.M)
 
 
 def test_an_interrupted_search_is_still_one_json_object(start, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from emu.errors import UsageError
 from emu.explore.schedulers import RoundRobin
 from emu.kernel.outcome import Outcome
-from emu.lab.cells import Settings, contradictions, expectation, explore_cell, run_once
+from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.compare import explore_cells, grid, searched
 from emu.lab.lab import NotApplicable
 from emu.lab.scenario import NamedScenario
@@ -59,18 +59,6 @@ def test_a_variant_is_named_with_what_is_repaired_in_it():
     assert named(None, "c-flag") == "mainline+c-flag"
     assert named("seed", "c-flag", "br16-distance", "c-flag") == "seed+c-flag+br16-distance"
     assert named("fixed", "c-flag") == "fixed"  # nothing is left to be repaired
-
-
-def test_expectations_are_parsed_and_checked():
-    assert expectation("oops=never") == ("oops", "never")
-    assert expectation("passed-on=always") == ("passed-on", "always")
-    for text in ("oops", "oops=", "=never", "oops=Never", "panic=never", "oops=never=always"):
-        with pytest.raises(UsageError, match="expected OUTCOME=never"):
-            expectation(text)
-    cell = explore_cell(Settings(find_scenario("foreign_break"), "arm64", cpus=1))
-    assert contradictions(cell, [("oops", "always"), ("hit", "never")]) == []
-    (line,) = contradictions(cell, [("oops", "sometimes"), ("hit", "never"), ("oops", "always")])
-    assert line.endswith(": oops is always, expected sometimes")
 
 
 def test_a_cell_is_json_and_so_is_a_run():

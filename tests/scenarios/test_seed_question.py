@@ -184,7 +184,7 @@ def test_every_witness_of_every_cell_replays_to_its_outcome(scenario):
     """Those that the first executions show, where there are many."""
     cells = [
         cell
-        for settings in grid([scenario], ARCHS)
+        for settings in grid([find_scenario(scenario)], ARCHS)
         if (cell := explored_if_applicable(settings, limit=100)) is not None
     ]
     assert cells

@@ -72,7 +72,7 @@ def test_the_check_swallows_what_was_somebody_elses(patching, variant, want):
 
 
 def test_decide_agrees_with_history():
-    decisions, _ = decide_recheck(recheck_question(), ["x86"], None, ["none", "full"], lambda done, of: None)
+    decisions = decide_recheck(recheck_question(), ["x86"], None, ["none", "full"], lambda done, of: None).found
     verdicts = {
         (one.race.settings.patching, one.race.settings.preempt): (
             one.race.worth,
