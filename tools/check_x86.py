@@ -25,9 +25,10 @@ from random import Random
 import arches
 from arches.x86 import verdict
 from arches.x86.insns import MAX_INSN_LENGTH, decode_fields, shape_of, split_prefixes
+from arches.x86.insns_fields import LEGACY_PREFIXES, X86_64, X86Insn
 from arches.x86.trials import examples, opcode_rows
 from arches.x86.verdict_rules import rules
-from emu.isa.capstone_text import LEGACY_PREFIXES, X86Insn, insn_length
+from emu.isa.capstone_text import insn_length
 from emu.transparent.bench import Bench
 from emu.transparent.search import Search
 from emu.transparent.tally import Quota
@@ -227,7 +228,7 @@ def cases(codes: list[bytes]) -> Iterator[Case]:
     llvm = llvm_first(codes)
     for number, code in enumerate(codes):
         size, text = llvm[number]
-        yield Case(code, decode_fields(code), insn_length(code), size, text)
+        yield Case(code, decode_fields(code), insn_length(X86_64, code), size, text)
 
 
 def judge(case: Case) -> str:

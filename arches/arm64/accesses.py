@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from emu.isa.capstone_text import Decoded, Decoder, Operand, decode
+from emu.isa.capstone_text import Decoded, Decoder, Operand, constants, decode
 from emu.isa.operand import MemoryOperand
 
 DECODER = Decoder("ARM64", ("ARM",))
+EXTENDS = constants("arm64", "ARM64_EXT_")
 ATOMIC = re.compile(r"(?:ld|st)(?:add|clr|eor|set|smax|smin|umax|umin)|swp|cas")
 EXCLUSIVE_STORE = re.compile(r"stl?x[rp]")
 PAIR = re.compile(r"(?:ld|st)n?p|lda?xp|stl?xp|casp")
@@ -52,7 +53,7 @@ def _located(operand: Operand, size: int, reads: bool, writes: bool) -> MemoryOp
         index, bits = f"x{index[1:]}", 32
     if operand.index in ZERO:
         index = None
-    signed = operand.extend == "sxtw"
+    signed = EXTENDS.get(operand.extend) == "sxtw"
     return MemoryOperand(operand.register, operand.value, size, reads, writes, index, operand.scale, bits, signed)
 
 

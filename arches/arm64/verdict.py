@@ -15,7 +15,8 @@ from emu.verdict.rules import RuleTable
 from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 RULES = RuleTable.load(Path(__file__).with_name("kprobes.rules"))
-EXCLUSIVE = RuleTable.load(Path(__file__).with_name("verdict_exclusive.rules"))
+WALK = {"refuse": Verdict.REJECT, "accept": Verdict.STEP, "on": Verdict.STEP}  # what a row does to the walk back
+EXCLUSIVE = RuleTable.load(Path(__file__).with_name("verdict_exclusive.rules"), WALK)
 MAX_ATOMIC_CONTEXT_SIZE = 32  # instructions
 
 

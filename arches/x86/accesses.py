@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from arches.x86.insns_fields import X86_64
 from arches.x86.registers import full_name
-from emu.isa.capstone_text import X86_64, Decoded, Operand, decode
+from emu.isa.capstone_text import Decoded, Operand, decode
 from emu.isa.operand import MemoryOperand
 
 NO_ACCESS = ("lea", "nop", "prefetch", "clflush", "clwb", "cldemote", "invlpg", "bnd")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
+from arches.x86.insns_fields import LEGACY_PREFIXES, VEX_LENGTHS, X86Insn, decode_x86
 from emu.errors import TableError
-from emu.isa.capstone_text import LEGACY_PREFIXES, VEX_LENGTHS, X86Insn, decode_x86
 from emu.verdict.site import Release, parse_release
 
 MAX_INSN_LENGTH = 15  # bytes; Intel SDM vol. 2A, 2.3.11

@@ -6,6 +6,7 @@ import re
 
 from arches.x86.accesses import memory_operands
 from arches.x86.breaks import INT3
+from arches.x86.insns_fields import X86_64
 from arches.x86.registers import REGISTERS
 from emu.errors import DecodeError
 from emu.isa import capstone_text, keystone_text
@@ -22,7 +23,7 @@ def insn_size(insn: bytes) -> int:
     """1 to 15, as Capstone decodes it; DecodeError if it cannot."""
     code = bytes(insn[:MAX_SIZE])
     ud = UD_MODRM.fullmatch(code)
-    size = capstone_text.insn_length(ud[1] + b"\xaf" + ud[2] if ud else code)
+    size = capstone_text.insn_length(X86_64, ud[1] + b"\xaf" + ud[2] if ud else code)
     if size is None:
         raise DecodeError(f"bytes {insn[:MAX_SIZE].hex()}: no x86-64 instruction")
     return size
@@ -43,7 +44,7 @@ def parse_word(text: str) -> bytes:
 
 def disassemble(insn: bytes, addr: int) -> str:
     """Capstone's text; DecodeError if it knows no such instruction."""
-    return capstone_text.disassemble(capstone_text.X86_64, bytes(insn[:MAX_SIZE]), addr)
+    return capstone_text.disassemble(X86_64, bytes(insn[:MAX_SIZE]), addr)
 
 
 def assemble(text: str, addr: int) -> bytes:

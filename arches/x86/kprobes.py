@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from arches.x86.breaks import INT3
 from arches.x86.insns import decode_fields
+from arches.x86.insns_fields import X86Insn
 from arches.x86.kprobes_copy import SlotError, build_slot, resume_execution, resume_singlestep, saved_flags
 from arches.x86.simulate import IF, TF
 from arches.x86.verdict import SLOT_SIZE
-from emu.isa.capstone_text import X86Insn
 from emu.kernel.kprobes import get_kprobe
 from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, PrevKprobe
 from emu.kernel.recheck import breakpoint_is_gone

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from arches.x86.insns import split_prefixes
+from arches.x86.insns_fields import X86Insn
 from arches.x86.simulate import IF, TF
 from arches.x86.verdict import INT3, JMP32_SIZE, SLOT_SIZE
 from emu.bits import fits_signed, mask
 from emu.errors import TraplineError
-from emu.isa.capstone_text import X86Insn
 from emu.machine.frame import PtRegs
 
 JMP32 = b"\xe9"

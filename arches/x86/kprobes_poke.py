@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from arches.x86.breaks import INT3
 from arches.x86.insns import decode_fields
+from arches.x86.insns_fields import X86Insn
 from arches.x86.simulate import Action, call, following, jcc, jmp, ret
 from emu.errors import UsageError
-from emu.isa.capstone_text import X86Insn
 from emu.machine.frame import PtRegs
 
 JMP32 = b"\xe9"

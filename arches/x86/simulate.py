@@ -13,8 +13,8 @@ from functools import cache
 from types import MappingProxyType
 
 from arches.x86 import bugs
+from arches.x86.insns_fields import X86Insn
 from emu.bits import mask
-from emu.isa.capstone_text import X86Insn
 from emu.machine.frame import PtRegs
 from emu.verdict.site import NO_REPAIRS, Repairs
 

@@ -11,11 +11,11 @@ from functools import cache
 from random import Random
 
 from arches.x86.insns import MAX_INSN_LENGTH, Shape, decode, decode_fields, shape_of, shapes, split_prefixes
+from arches.x86.insns_fields import X86Insn, decode_x86
 from arches.x86.isa import insn_size
 from arches.x86.verdict_rules import Pattern, Rule, find_rule, rules
 from emu.bits import mask
 from emu.errors import DecodeError, UsageError
-from emu.isa.capstone_text import X86Insn, decode_x86
 from emu.trials import Limit, TrialRow, Trials
 from emu.verdict.site import Release
 

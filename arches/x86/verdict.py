@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from arches.x86 import bugs
 from arches.x86.insns import EMULATE_PREFIXES, MAX_INSN_LENGTH, decode_fields, shape_of
+from arches.x86.insns_fields import X86Insn
 from arches.x86.verdict_rules import Rule, find_rule
-from emu.isa.capstone_text import X86Insn
 from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site, Verdict
 
 INT3_STEPPING = (5, 13)  # 6256e668b7af: a second int3 instead of the trap flag

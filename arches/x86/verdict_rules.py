@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from arches.x86.insns import byte_ranges
-from emu.errors import TableError, UsageError
-from emu.isa.capstone_text import X86Insn
-from emu.verdict.site import Release, parse_release
+from arches.x86.insns_fields import X86Insn
+from emu.errors import TableError
+from emu.verdict.rules import parse_span
+from emu.verdict.site import Release
 
 SECTIONS = ("can_probe", "copy", "emulate", "boost")
 DECISIONS = ("reject", "simulate", "yes", "no")
@@ -82,21 +83,9 @@ def _parse_rule(line: str, section: str, place: str) -> Rule:
     detail = ""
     if decision in ("reject", "simulate"):
         detail, _, why = why.partition(" ")
-    since, until = _releases(releases, place)
+    since, until = parse_span(releases, place)
     patterns = tuple(pattern for part in opcode.split(",") for pattern in _patterns(part, place))
     return Rule(section, name, patterns, since, until, decision, detail, why.strip())
-
-
-def _releases(text: str, place: str) -> tuple[Release | None, Release | None]:
-    if text == "all":
-        return None, None
-    first, dots, last = text.partition("..")
-    if not dots:
-        raise TableError(f"{place}: releases {text!r}: expected all, 6.9.. or 5.13..6.0")
-    try:
-        return (parse_release(first) if first else None), (parse_release(last) if last else None)
-    except UsageError as error:
-        raise TableError(f"{place}: releases {text!r}: {error}") from None
 
 
 def _patterns(text: str, place: str) -> list[Pattern]:

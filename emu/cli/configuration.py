@@ -25,6 +25,7 @@ def add_configuration(parser: Parser) -> None:
     parser.add_argument("--patching", metavar="P", help=f"{', '.join(Patching)}; default: as the variant does")
     parser.add_argument("--preempt", choices=values(Preempt), default="none", help="the modelled kernel's preemption")
     parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="1 to 8; default 2")
+    parser.add_argument("--engine", metavar="E", help="what executes the guest; default: the architecture's first")
     parser.add_argument(
         "--views", choices=values(Views), help="stale: fetches follow stores late; default: the scenario's"
     )
@@ -52,6 +53,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         options.preempt,
         options.cpus,
         options.views,
+        options.engine,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from emu.machine.memory import Memory
 
@@ -135,13 +135,18 @@ class Cpu(Protocol):
         """Take over the regions that memory has now instead of those it had; earlier snapshots are void."""
         ...
 
-    @property
-    def untranslatable(self) -> Collection[int]:
-        """Addresses of instructions that end the process if they are met, even behind the one that is executed."""
-        ...
-
     def clear_reservation(self) -> None:
         """Drop the ll/sc, lr/sc or exclusive reservation, as an exception return does."""
+        ...
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """A CPU that translates instructions before it executes them, also those behind the one that is executed."""
+
+    @property
+    def untranslatable(self) -> Collection[int]:
+        """Addresses of instructions that end the process if they are met."""
         ...
 
 

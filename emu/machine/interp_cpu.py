@@ -316,11 +316,6 @@ class InterpCpu:
         offset = addr - view.region.base
         return bytes(view.bytes[offset : offset + size])
 
-    @property
-    def untranslatable(self) -> tuple[int, ...]:
-        """See `Cpu`: nothing is."""
-        return ()
-
     def remap(self) -> None:
         """See `Cpu`."""
         self._views = [TextView(region) for region in self.memory.regions if region.executable]

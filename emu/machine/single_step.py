@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from emu.bits import PAGE, mask
 from emu.errors import UsageError
 from emu.isa.isa import Isa, check_one
-from emu.machine.cpu import MakeCpu, Stop
+from emu.machine.cpu import MakeCpu, Stop, Translator
 from emu.machine.memory import Memory, Region
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
@@ -128,7 +128,7 @@ class Stepper:
         for addr, data in state.mem.items():
             self._write(addr, data)
         self._write(state.at, state.insn)
-        if any(addr > state.at for addr in self._cpu.untranslatable):
+        if isinstance(self._cpu, Translator) and any(addr > state.at for addr in self._cpu.untranslatable):
             self._write(state.at + len(state.insn), self.isa.breakpoint(state.insn))
 
     def _write(self, addr: int, data: bytes) -> None:

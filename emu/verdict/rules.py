@@ -16,7 +16,7 @@ that an earlier one always hides is an error, so is a release in which a name st
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from emu.verdict.site import Release, Verdict, parse_release
 
 WORD_BITS = 32
 WORD_MASK = 0xFFFF_FFFF
+VERDICTS: Mapping[str, Verdict] = {verdict.value: verdict for verdict in Verdict}
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,21 @@ class RuleTable:
     where: str
 
     @classmethod
-    def parse(cls, text: str, where: str) -> RuleTable:
-        """The table in `text`; `where` names it in errors. TableError with file and line for a bad row."""
+    def parse(cls, text: str, where: str, words: Mapping[str, Verdict] = VERDICTS) -> RuleTable:
+        """The table in `text`; `where` names it in errors. TableError with file and line for a bad row.
+
+        `words` are what the column of verdicts has, where that is not the verdicts' own names.
+        """
         lines = enumerate(map(str.strip, text.splitlines()), start=1)
-        rules = tuple(_parse_row(line, f"{where}:{n}", n) for n, line in lines if line and line[0] != "#")
+        rules = tuple(_parse_row(line, f"{where}:{n}", n, words) for n, line in lines if line and line[0] != "#")
         table = cls(rules, where)
         table._check()
         return table
 
     @classmethod
-    def load(cls, path: Path) -> RuleTable:
+    def load(cls, path: Path, words: Mapping[str, Verdict] = VERDICTS) -> RuleTable:
         """The table in a file."""
-        return cls.parse(path.read_text(encoding="utf-8"), f"{path.parent.name}/{path.name}")
+        return cls.parse(path.read_text(encoding="utf-8"), f"{path.parent.name}/{path.name}", words)
 
     def in_force(self, release: Release | None, features: Collection[str] = ()) -> tuple[Rule, ...]:
         """The rows of one release (None: the newest) on a CPU with these features, in order."""
@@ -140,7 +144,7 @@ def _unconditional(rule: Rule) -> bool:
     return rule.since is None and rule.until is None and rule.feature is None
 
 
-def _parse_row(line: str, place: str, number: int) -> Rule:
+def _parse_row(line: str, place: str, number: int, words: Mapping[str, Verdict]) -> Rule:
     columns = re.split(r"\s{2,}", line, maxsplit=6)
     if len(columns) != 7:
         raise TableError(f"{place}: {len(columns)} columns: expected name, mask, value, verdict, releases, action, why")
@@ -151,7 +155,7 @@ def _parse_row(line: str, place: str, number: int) -> Rule:
         raise TableError(f"{place}: value {value:08x}: expected no bit outside the mask {mask:08x}")
     if nonzero & mask:
         raise TableError(f"{place}: condition !{nonzero:x}: expected no bit of the mask {mask:08x}")
-    verdict = _parse_verdict(verdict_text, place)
+    verdict = _parse_verdict(verdict_text, place, words)
     if (action == "-") is (verdict is Verdict.SIMULATE):
         raise TableError(f"{place}: action {action!r}: expected a routine for simulate, - for anything else")
     since, until, feature = _parse_when(when, place)
@@ -177,22 +181,23 @@ def _parse_condition(text: str, place: str) -> int:
     return int(text, 16)
 
 
-def _parse_verdict(text: str, place: str) -> Verdict:
-    try:
-        return Verdict(text)
-    except ValueError:
-        raise TableError(f"{place}: verdict {text!r}: expected reject, simulate or step") from None
+def _parse_verdict(text: str, place: str, words: Mapping[str, Verdict]) -> Verdict:
+    if text not in words:
+        *others, last = words
+        raise TableError(f"{place}: verdict {text!r}: expected {', '.join(others)} or {last}")
+    return words[text]
 
 
 def _parse_when(text: str, place: str) -> tuple[Release | None, Release | None, str | None]:
     span, at, feature = text.partition("@")
     if at and not re.fullmatch(r"[a-z][\w-]*", feature):
         raise TableError(f"{place}: feature {feature!r}: expected a name such as r6")
-    since, until = _parse_span(span, place)
+    since, until = parse_span(span, place)
     return since, until, feature if at else None
 
 
-def _parse_span(text: str, place: str) -> tuple[Release | None, Release | None]:
+def parse_span(text: str, place: str) -> tuple[Release | None, Release | None]:
+    """The releases of a row, from the first that has it up to the first that has it no more: `6.3..6.9`. TableError."""
     if text == "all":
         return None, None
     since_text, dots, until_text = text.partition("..")
@@ -200,7 +205,7 @@ def _parse_span(text: str, place: str) -> tuple[Release | None, Release | None]:
         since = parse_release(since_text) if since_text else None
         until = parse_release(until_text) if until_text else None
     except UsageError as error:
-        raise TableError(f"{place}: {error}") from None
+        raise TableError(f"{place}: releases {text!r}: {error}") from None
     if not dots or since == until or (since and until and since > until):
         raise TableError(f"{place}: releases {text!r}: expected all, 6.13.., ..6.12 or 6.3..6.9")
     return since, until

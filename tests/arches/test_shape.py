@@ -8,6 +8,7 @@ import pytest
 
 import arches
 from emu.arch import Setup
+from emu.cli import main
 from emu.errors import UsageError
 from emu.explore.search import Frequency, explore
 from emu.lab.cells import Settings, explore_cell
@@ -95,3 +96,10 @@ def test_an_unknown_engine_is_named_with_those_there_are():
     arch = arches.load("csky")
     with pytest.raises(UsageError, match=r"^engine 'qemu' of csky: expected one of interp$"):
         Setup(arch, arch.port.variants["mainline"], "live", engine="qemu")
+
+
+def test_the_engine_is_an_option_of_the_commands_that_run_a_scenario(capsys):
+    command = ["run", "two_cpus_hit", "--arch", "csky", "--engine"]
+    assert main([*command, "interp"]) == 0
+    assert main([*command, "qemu"]) == 2
+    assert "engine 'qemu' of csky: expected one of interp" in capsys.readouterr().err

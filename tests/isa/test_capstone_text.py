@@ -6,22 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from arches.x86.insns_fields import decode_x86
 from emu.errors import DecodeError
-from emu.isa.capstone_text import (
-    Decoder,
-    Operand,
-    decode,
-    decode_x86,
-    disassemble,
-    disassemble_words,
-    groups,
-    insn_length,
-)
+from emu.isa.capstone_text import Decoder, Operand, decode, disassemble, disassemble_words, groups, insn_length
 
 ARM64 = Decoder("ARM64", ("ARM",))
 MIPS = Decoder("MIPS", ("MIPS32",))
 RISCV = Decoder("RISCV", ("RISCV64", "RISCVC"))
 X86 = Decoder("X86", ("64",))
+SXTW = 7  # ARM64_EXT_SXTW in capstone/arm64.h
 
 TEXTS = [
     (ARM64, "800020d4", "brk #4"),
@@ -69,8 +62,8 @@ LENGTHS = {"90": 1, "0f1f440000": 5, "48b88877665544332211": 10, "66666666662e0f
 @pytest.mark.parametrize(("insn", "length"), LENGTHS.items())
 def test_x86_length(insn: str, length: int) -> None:
     code = bytes.fromhex(insn)
-    assert insn_length(code + b"\x90" * 3) == length
-    assert insn_length(code[:-1]) is None or length == 1
+    assert insn_length(X86, code + b"\x90" * 3) == length
+    assert insn_length(X86, code[:-1]) is None or length == 1
 
 
 # Bytes: prefixes, rex, vex, opcode, modrm, sib, disp (offset, size), imm (offset, size)
@@ -123,7 +116,7 @@ def test_operands() -> None:
     found = decode(ARM64, (0xB862D820).to_bytes(4, "little"), 0)  # ldr w0, [x1, w2, sxtw #2]
     assert found is not None
     assert found.operands[0] == Operand("w0")
-    assert replace(found.operands[1], reads=False) == Operand("x1", 0, True, "w2", 4, "sxtw")
+    assert replace(found.operands[1], reads=False) == Operand("x1", 0, True, "w2", 4, SXTW)
     assert decode(ARM64, b"\xff" * 4, 0) is None
 
 

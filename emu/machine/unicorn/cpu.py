@@ -186,7 +186,7 @@ class UnicornCpu:
 
     @property
     def untranslatable(self) -> Collection[int]:
-        """See `Cpu`."""
+        """See `Translator`."""
         guard = self._spec.guard
         return () if guard is None or guard.substitute else self._lethal
 

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from arches.x86.insns import TABLE, decode, length, parse_shapes, shapes
+from arches.x86.insns_fields import X86_64
 from arches.x86.trials import examples, opcode_rows
 from arches.x86.verdict import judge
 from arches.x86.verdict_rules import parse_rules, rules
@@ -154,7 +155,7 @@ def test_examples_belong_to_their_row(row):
         insn = decode(code)
         assert insn.size == len(code)
         if row.defined:
-            assert insn_length(code) == len(code)
+            assert insn_length(X86_64, code) == len(code)
         newest = judge(Site(code), None)
         if row.table == "opcodes":
             shape = next(shape for shape in shapes() if shape.name == row.name)
