@@ -31,7 +31,8 @@ def compare_handlers(options: argparse.Namespace) -> int:
     expected = [expectation(text) for text in options.expect]
     names = options.scenario or [RACE]
     scenarios = [find_scenario(name) for name in names]
-    order = grid(scenarios, arch_names(options.arch), options.variant, options.patching, options.preempt)
+    archs = arch_names(options.arch)
+    order = grid(scenarios, archs, options.variant, options.patching, options.preempt, fix=options.fix)
     line = ProgressLine("compare")
     told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
     result = searched(order, options.bound, options.limit, told)

@@ -6,7 +6,7 @@ import argparse
 
 import arches
 from emu.choice import Choice
-from emu.cli.parser import Parser, natural, positive
+from emu.cli.parser import Parser, add_fix, natural, positive
 from emu.errors import UsageError
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.lab.cells import Settings
@@ -29,6 +29,7 @@ def add_configuration(parser: Parser) -> None:
     parser.add_argument(
         "--views", choices=values(Views), help="stale: fetches follow stores late; default: the scenario's"
     )
+    add_fix(parser)
 
 
 def add_grid(parser: Parser) -> None:
@@ -37,6 +38,7 @@ def add_grid(parser: Parser) -> None:
     parser.add_argument("--patching", nargs="+", metavar="P", help="default: every policy")
     parser.add_argument("--preempt", nargs="+", choices=values(Preempt), default=values(Preempt), help="default: both")
     parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
+    add_fix(parser)
 
 
 def add_expect(parser: Parser) -> None:
@@ -54,6 +56,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         options.cpus,
         options.views,
         options.engine,
+        fix=tuple(options.fix),
     )
 
 

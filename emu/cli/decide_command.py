@@ -25,7 +25,8 @@ def decide_check(options: argparse.Namespace) -> int:
     line = ProgressLine("decide recheck")
     told = lambda done, of: line.show(f"{done} of {of} searches", done / of)  # noqa: E731
     names, question = arch_names(options.arch), recheck_question()
-    decisions = decide_recheck(question, names, options.patching, options.preempt, told, options.bound)
+    policies = options.patching, options.preempt
+    decisions = decide_recheck(question, names, *policies, told, options.bound, options.fix)
     line.done()
     if options.json:
         print_json(decisions_json(options.check, decisions))

@@ -103,5 +103,10 @@ def add_release(parser: Parser, default: str) -> None:
     parser.add_argument("--version", dest="release", metavar="R", help=argparse.SUPPRESS)
 
 
+def add_fix(parser: Parser) -> None:
+    help_text = "without this bug of Linux (see `trapline list bugs`); may be given several times"
+    parser.add_argument("--fix", action="append", default=[], metavar="BUG", help=help_text)
+
+
 def add_features(parser: Parser) -> None:
     parser.add_argument("--feature", action="append", default=[], metavar="NAME", help="what the CPU or kernel has")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import arches
-from emu.cli.parser import Parser, add_release, command
+from emu.cli.parser import Parser, add_fix, add_release, command
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
@@ -28,12 +28,13 @@ def add(parser: Parser) -> None:
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
     add_release(parser, "the variant's")
+    add_fix(parser)
 
 
 def probe_all(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
     release = parse_release(options.release) if options.release is not None else None
-    variant = arch.variant(options.variant or "mainline", release)
+    variant = arch.variant(options.variant or "mainline", release, options.fix)
     arguments = [argument(text) for text in options.arguments]
     job = ProbeAll(arch, variant, ElfFile.load(options.elf), options.function, arguments)
     line = ProgressLine(f"probe-all {options.function}")

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 import arches
-from emu.cli.parser import MOST_JOBS, Parser, add_release, at_most, command, natural, positive
+from emu.arch import Arch
+from emu.cli.parser import MOST_JOBS, Parser, add_fix, add_release, at_most, command, natural, positive
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
+from emu.kernel.state import Variant
 from emu.parallel.interrupts import until_interrupted
 from emu.parallel.pool import Death
 from emu.report.text import ProgressLine, print_json, table
@@ -23,9 +25,23 @@ from emu.transparent.tally import Finding, Key, Tally, merged
 from emu.trials import TrialRow, choose
 from emu.verdict.site import Release, parse_release
 
-Setting = tuple[str, str | None, Release | None]  # architecture, variant, release
 ENCODINGS = 10_000
 SHOWN_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which kernel, by names: a process of its own loads it."""
+
+    arch: str
+    variant: str | None
+    release: Release | None
+    fix: tuple[str, ...] = ()
+
+    def load(self) -> tuple[Arch, Variant]:
+        """UsageError for what there is not."""
+        arch = arches.load(self.arch)
+        return arch, arch.variant(self.variant, self.release, self.fix)
 
 
 def add(parser: Parser) -> None:
@@ -33,6 +49,7 @@ def add(parser: Parser) -> None:
     command(parser, example, transparent)
     parser.add_argument("arch", metavar="ARCH")
     add_release(parser, "the newest")
+    add_fix(parser)
     parser.add_argument("--variant", metavar="V", help="a variant of the handlers (see `trapline list variants`)")
     parser.add_argument(
         "--count", type=positive, default=ENCODINGS, metavar="N", help=f"encodings; default {ENCODINGS}"
@@ -46,7 +63,7 @@ def add(parser: Parser) -> None:
 
 def transparent(options: argparse.Namespace) -> int:
     release = parse_release(options.release) if options.release is not None else None
-    setting = arches.load(options.arch).name, options.variant, release
+    setting = Setting(arches.load(options.arch).name, options.variant, release, tuple(options.fix))
     if options.case is not None:
         return replay(setting, options)
     rows = rows_of(setting, options.row)
@@ -71,7 +88,7 @@ def status(found: bool, expected: str | None) -> int:
 
 def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
     """What differed, with the cases shrunk; those that a ^C comes before are as they were found."""
-    groups, isa = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting[0]).isa
+    groups, isa = {group.key: group for group in merged(tally.groups.values())}, arches.load(setting.arch).isa
     found: dict[Key, Finding] = {}
     with until_interrupted() as cut_short:
         for finding in pool.findings(list(groups.values())):
@@ -84,16 +101,14 @@ def shrunk(setting: Setting, tally: Tally, pool: Pool) -> list[Finding]:
 
 def make_search(setting: Setting) -> Search:
     """A bench in this process, for one kernel."""
-    name, variant, release = setting
-    arch = arches.load(name)
-    return Search(Bench(arch, arch.variant(variant, release), arches.trials(arch)))
+    arch, variant = setting.load()
+    return Search(Bench(arch, variant, arches.trials(arch)))
 
 
 def rows_of(setting: Setting, wanted: Sequence[str]) -> list[TrialRow]:
     """The rows that are tried; UsageError for an unknown one."""
-    name, variant, release = setting
-    arch = arches.load(name)
-    return choose(arches.trials(arch).rows(arch.variant(variant, release).release), wanted)
+    arch, variant = setting.load()
+    return choose(arches.trials(arch).rows(variant.release), wanted)
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,7 @@ def report(setting: Setting, outcome: Outcome) -> dict[str, Any]:
     rows, tally = outcome.rows, outcome.tally
     covered = [row.label for row in rows if tally.covered(row.label)]
     missing = [row.label for row in rows if not tally.covered(row.label)]
-    isa = arches.load(setting[0]).isa
+    isa = arches.load(setting.arch).isa
     return {
         "schema": "trapline.transparent/1",
         **names_of(setting),
@@ -141,11 +156,11 @@ def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
 
 def names_of(setting: Setting) -> dict[str, str]:
     """Which kernel it was, as the JSON has it."""
-    name, variant, release = setting
+    arch, variant = setting.load()
     return {
-        "arch": name,
-        "version": "newest" if release is None else "{}.{}".format(*release),
-        "variant": arches.load(name).variant(variant, release).name,
+        "arch": arch.name,
+        "version": "newest" if setting.release is None else "{}.{}".format(*setting.release),
+        "variant": variant.name,
     }
 
 
@@ -186,10 +201,10 @@ def print_finding(setting: Setting, finding: Finding) -> None:
 
 def command_line(setting: Setting, case: str) -> str:
     """What replays a case."""
-    name, variant, release = setting
-    given = [f"--release {release[0]}.{release[1]}"] if release is not None else []
-    given += [f"--variant {variant}"] if variant is not None else []
-    return " ".join(["trapline transparent", name, *given, f"--case '{case}'"])
+    given = ["--release {}.{}".format(*setting.release)] if setting.release is not None else []
+    given += [f"--variant {setting.variant}"] if setting.variant is not None else []
+    given += [f"--fix {bug}" for bug in setting.fix]
+    return " ".join(["trapline transparent", setting.arch, *given, f"--case '{case}'"])
 
 
 # One case
@@ -199,7 +214,7 @@ def replay(setting: Setting, options: argparse.Namespace) -> int:
     """Both results of one case, side by side."""
     if options.row:
         raise UsageError("--case: expected no --row with it")
-    isa = arches.load(setting[0]).isa
+    isa = arches.load(setting.arch).isa
     case = parse_case(options.case, isa)
     with Pool(partial(make_search, setting), 1) as pool:
         found = pool.replay(case)

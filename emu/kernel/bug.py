@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from emu.errors import UsageError
 from emu.kernel.outcome import Outcome
@@ -108,10 +109,24 @@ class Bug:
             return f"before {text_of(self.until)}"
         return f"since {text_of(self.since)}" if self.since else "newest"
 
-    def shown_by(self, arch: str) -> str:
-        """A command of trapline that shows it; "" if only tests do."""
+    def json(self, arch: str) -> dict[str, Any]:
+        """`releases` in words, and a command of trapline that shows the bug, None if only tests do."""
+        return {
+            "arch": arch,
+            "name": self.id,
+            "releases": self.releases,
+            "since": text_of(self.since) if self.since else None,
+            "until": text_of(self.until) if self.until else None,
+            "commit": self.commit,
+            "where": self.where,
+            "symptom": self.symptom,
+            "shown_by": self.shown_by(arch),
+        }
+
+    def shown_by(self, arch: str) -> str | None:
+        """A command of trapline that shows it."""
         shown = (found.command(arch, self.last) for found in self.found if not isinstance(found, Probed))
-        return next(shown, "")
+        return next(shown, None)
 
 
 def before(release: Release) -> Release:

@@ -61,7 +61,7 @@ def check_cell(cell):
 
 def test_list_as_json(answer):
     found = answer("list")
-    assert set(found) == {"schema", "archs", "scenarios", "variants", "outcomes"}
+    assert set(found) == {"schema", "archs", "scenarios", "variants", "outcomes", "bugs"}
     assert found["schema"] == "trapline.list/1"
     assert [arch["name"] for arch in found["archs"]] == sorted(path.parent.name for path in FOLDER.glob("*/kprobes.py"))
     assert [outcome["name"] for outcome in found["outcomes"]] == NAMES == list(Outcome)
