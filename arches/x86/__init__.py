@@ -15,7 +15,7 @@ from arches.x86.verdict_encodings import encodings
 from emu.arch import Arch
 from emu.elf.elf_side import ElfSide
 from emu.kernel.configuration import Flush, Patching
-from emu.kernel.state import Port
+from emu.kernel.state import Port, TextPoke
 from emu.verdict.probing import Probing
 
 ARCH = Arch(
@@ -44,8 +44,7 @@ ARCH = Arch(
         insn_size=kprobes.insn_size,
         slot_for_simulated=True,
         patchings=(Patching.LIVE, Patching.STOP_MACHINE, Patching.TEXT_POKE),
-        jump=poke.jump,
-        poke_emulation=poke.poke_emulation,
+        text_poke=TextPoke(poke.jump, poke.poke_emulation),
     ),
     cpus={"unicorn": make_cpu},
     bugs=bugs.BUGS,

@@ -82,6 +82,18 @@ class StepOps:
 
 
 @dataclass(frozen=True)
+class TextPoke:
+    """What an architecture adds to text_poke_bp.
+
+    `jump(addr, target)` is the jump that a patchable nop becomes; `emulation(text, addr)` what the breakpoint handler
+    does in place of an instruction, None where the breakpoint is not for it.
+    """
+
+    jump: Callable[[int, int], bytes]
+    emulation: Callable[[bytes, int], Emulate | None]
+
+
+@dataclass(frozen=True)
 class Port:
     """The kernel side of one architecture.
 
@@ -92,10 +104,8 @@ class Port:
     arch_remove_kprobe gives the slot back. `slot_for_simulated`: simulated instructions have a slot too (MIPS steps
     the delay slot there).
     `may_change_live(addr, old, new)` is what the architecture promises to a CPU that fetches while text changes.
-    `jump(addr, target)` is the jump that a patchable nop becomes; `poke_emulation(text, addr)` what the breakpoint
-    handler of text_poke_bp does in place of an instruction, None where the breakpoint is not for it. Both are None
-    where there is no text_poke_bp. `insn_size` is the length in the eyes of the kernel's own decoder, None where that
-    is `Isa.insn_size`.
+    `insn_size` is the length in the eyes of the kernel's own decoder, None where that is `Isa.insn_size`. `text_poke`
+    is None where there is no text_poke_bp.
     """
 
     irqs_enabled: Callable[[int], bool]
@@ -111,8 +121,7 @@ class Port:
     frees_slots: bool = True
     patchings: tuple[Patching, ...] = (Patching.LIVE, Patching.STOP_MACHINE)
     insn_size: Callable[[bytes], int] | None = None
-    jump: Callable[[int, int], bytes] | None = None
-    poke_emulation: Callable[[bytes, int], Emulate | None] | None = None
+    text_poke: TextPoke | None = None
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ async def text_poke_bp(kernel: Kernel, addr: int, data: bytes, emulate: bytes | 
     `emulate` is the instruction that a CPU executes in software meanwhile, the new one if None. UsageError if the
     architecture has no such handler, or it cannot emulate the instruction.
     """
-    port, array = kernel.port, kernel.text_poke_array
-    if port.poke_emulation is None:
+    poke, array = kernel.port.text_poke, kernel.text_poke_array
+    if poke is None:
         raise UsageError(f"text_poke_bp on {kernel.isa.name}: expected an architecture whose handler emulates")
-    vec = {addr: port.poke_emulation(emulate or data, addr)}
+    vec = {addr: poke.emulation(emulate or data, addr)}
     kallsyms.watch(kernel, addr)
     if kernel.booting:
         return text.store(kernel, addr, data, live=False)

@@ -83,10 +83,10 @@ class Lab:
 
     def jump(self, addr: int, target: int) -> bytes:
         """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none."""
-        make = self.kernel.port.jump
-        if make is None:
+        poke = self.kernel.port.text_poke
+        if poke is None:
             raise NotApplicable(f"{self.kernel.isa.name}: no jump that takes the place of a nop")
-        return make(addr, target)
+        return poke.jump(addr, target)
 
     def run_guest(self, cpu: Percpu, function: str, count: int, results: Collection[int]) -> KernelCode:
         """A guest whose result depends on who comes first: one not in `results` is wrong, and no other comparison
