@@ -8,8 +8,9 @@ Field names are those of the System V ABI, chapters 4 and 5.
 from __future__ import annotations
 
 import io
+import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from elftools.common.exceptions import ELFError
 from elftools.common.utils import struct_parse
 from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_ST_INFO_BIND, ENUM_ST_INFO_TYPE, ENUM_ST_SHNDX
 
 from emu.errors import ImageError
 
@@ -25,6 +27,15 @@ EXECUTABLE = ("ET_EXEC", "ET_DYN")
 RELOCATABLE = "ET_REL"
 SHN_XINDEX = 0xFFFF
 SYMBOL_TABLES = ("SHT_SYMTAB", "SHT_DYNSYM")
+
+
+def _names(enum: Mapping[str, object]) -> Mapping[int, str]:
+    """Names by their numbers, of numbers with several names the first one."""
+    return {number: name for name, number in reversed(list(enum.items())) if isinstance(number, int)}
+
+
+SYMBOL_TYPES = {**_names(ENUM_ST_INFO_TYPE), 10: "STT_GNU_IFUNC"}
+BINDINGS, SPECIAL_SECTIONS = _names(ENUM_ST_INFO_BIND), _names(ENUM_ST_SHNDX)
 
 
 @dataclass(frozen=True)
@@ -221,24 +232,37 @@ class ElfFile:
         table = next((by_type[name] for name in SYMBOL_TABLES if name in by_type), None)
         if table is None or not table["sh_size"]:
             return
-        names, struct = self._strings(table["sh_link"], "symbol names"), self._structs.Elf_Sym
-        size = struct.sizeof()
+        names, size = self._strings(table["sh_link"], "symbol names"), self._structs.Elf_Sym.sizeof()
         if table["sh_size"] % size:
             raise self.error(f"symbol table of {table['sh_size']:#x} bytes, expected a multiple of {size}")
-        count = table["sh_size"] // size
-        for entry in self._table(struct, table["sh_offset"], count, table["sh_entsize"], "symbol table"):
+        if table["sh_entsize"] != size:
+            raise self.error(f"symbol table has entries of {table['sh_entsize']} bytes, expected {size}")
+        data = self.slice(table["sh_offset"], table["sh_size"], "symbol table")
+        for name, value, extent, info, section in self._unpacked(data):
             yield FileSymbol(
-                self._string(names, entry["st_name"], "symbol name"),
-                entry["st_value"],
-                entry["st_size"],
-                str(entry["st_info"]["type"]),
-                str(entry["st_info"]["bind"]),
-                entry["st_shndx"],
+                self._string(names, name, "symbol name"),
+                value,
+                extent,
+                SYMBOL_TYPES.get(info & 15, str(info & 15)),
+                BINDINGS.get(info >> 4, str(info >> 4)),
+                SPECIAL_SECTIONS.get(section, section),
             )
 
-    def relocations(self) -> Iterator[FileRelocation]:
-        """All of them, in the file's order; what they change is `section`."""
+    def _unpacked(self, data: bytes) -> Iterator[tuple[int, int, int, int, int]]:
+        """Name, value, size, info and section of each symbol. Kernels have 100,000: elftools would take seconds."""
+        order = "<" if self._elf.little_endian else ">"
+        if self.elf_class == 32:
+            for name, value, size, info, _, section in struct.iter_unpack(f"{order}IIIBBH", data):
+                yield name, value, size, info, section
+        else:
+            for name, info, _, section, value, size in struct.iter_unpack(f"{order}IBBHQQ", data):
+                yield name, value, size, info, section
+
+    def relocations(self, sections: Collection[int] | None = None) -> Iterator[FileRelocation]:
+        """All of them, or those of some sections, in the file's order; what they change is `section`."""
         for header in self._section_headers:
+            if sections is not None and header["sh_info"] not in sections:
+                continue
             if header["sh_type"] == "SHT_RELA":
                 yield from self._relocations(header, self._structs.Elf_Rela)
             elif header["sh_type"] == "SHT_REL":

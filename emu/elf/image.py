@@ -172,13 +172,13 @@ def check_segments(segments: tuple[Segment, ...], name: str, elf_class: int) -> 
 
 def _text_symbols(symbols: list[Symbol], sections: list[Section]) -> tuple[tuple[Symbol, ...], tuple[Symbol, ...]]:
     """Functions, and labels, both by address; a symbol without a size reaches to the next one or its section's end."""
-    extents = [(section.address, section.address + section.size) for section in sections if section.executable]
+    extents = sorted((s.address, s.address + s.size) for s in sections if s.executable and s.size)
+    starts = [start for start, _ in extents]
     text: list[tuple[Symbol, int]] = []
     for symbol in symbols:
-        for start, end in extents:
-            if start <= symbol.address < end:
-                text.append((symbol, end))
-                break
+        index = bisect_right(starts, symbol.address)
+        if index and symbol.address < extents[index - 1][1]:
+            text.append((symbol, extents[index - 1][1]))
     return _sized(text, "function"), _sized(text, "label")
 
 

@@ -70,9 +70,9 @@ def relocate(module: Module, elf: ElfSide, only: Collection[str] | None = None) 
     """Apply the relocations of the loaded sections (of those named); ImageError for a type that nobody knows here."""
     names = {section.index: section.name for section in module.sections}
     by_section: dict[int, list[FileRelocation]] = {}
-    for relocation in module.file.relocations():
-        if relocation.section in names and (only is None or names[relocation.section] in only):
-            by_section.setdefault(relocation.section, []).append(relocation)
+    wanted = {number for number, name in names.items() if only is None or name in only}
+    for relocation in module.file.relocations(wanted):
+        by_section.setdefault(relocation.section, []).append(relocation)
     fixups = [
         _fixup(module, relocations, index) for relocations in by_section.values() for index in range(len(relocations))
     ]

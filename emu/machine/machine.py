@@ -10,7 +10,7 @@ from typing import Any
 
 from emu.bits import PAGE
 from emu.elf.image import Image
-from emu.errors import DecodeError, MemoryAccessError
+from emu.errors import DecodeError, ImageError, MemoryAccessError
 from emu.explore.ops import Access
 from emu.isa.isa import Isa, text_of
 from emu.isa.operand import MemoryOperand
@@ -46,7 +46,10 @@ class Machine:
     def _after_text(self, size: int) -> int:
         """The first free pages behind the text, so that a copy reaches what the original did."""
         taken = sorted((r.base, r.end) for r in self.memory.regions)
-        page = min(r.end for r in self.memory.regions if r.executable)
+        ends = [r.end for r in self.memory.regions if r.executable]
+        if not ends:
+            raise ImageError(f"{self.image.name}: nothing to execute: expected an executable segment (PF_X)")
+        page = min(ends)
         for base, end in taken:
             if base < page + size and page < end:
                 page = end

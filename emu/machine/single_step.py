@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 
 from emu.bits import PAGE, mask
 from emu.errors import UsageError
 from emu.isa.isa import Isa, check_one
-from emu.machine.cpu import MakeCpu, Stop, Translator
+from emu.machine.cpu import Fault, MakeCpu, Stop, Translator
 from emu.machine.memory import Memory, Region
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
+WIDEST = 64  # bytes of one access
+FEW = 64  # pieces of memory that are mapped without a question
 GAP = 8  # a store can leave bytes in its middle as they were
 
 Layout = tuple[frozenset[int], frozenset[int], bool]
@@ -74,8 +76,26 @@ class Stepper:
         UsageError for an unknown register, and for a value or address that is too wide; DecodeError for half an
         instruction.
         """
-        cpu = self._cpu
         check_one(self.isa, state.insn)
+        return self._step(state) if len(state.mem) <= FEW else self._step_in_parts(state)
+
+    def _step_in_parts(self, state: State) -> Change:
+        """With only the memory that the instruction turns out to access: engines take minutes to map thousands."""
+        pages = {addr: self._data_pages(addr, len(data)) for addr, data in state.mem.items()}
+        text = self._pages(state.at, self._window + FENCE, cut=True)
+        needed = {addr for addr in pages if _overlap(pages[addr], text)}
+        while True:
+            change = self._step(replace(state, mem={addr: state.mem[addr] for addr in pages if addr in needed}))
+            if not isinstance(change.stop, Fault):
+                return change
+            accessed = range(change.stop.address // PAGE, (change.stop.address + WIDEST) // PAGE + 1)
+            more = {addr for addr in pages if _overlap(pages[addr], accessed)} - needed
+            if not more:
+                return change
+            needed |= more
+
+    def _step(self, state: State) -> Change:
+        cpu = self._cpu
         self._map(state)
         self._fill(state)
         before, memory = self._load(state.regs), self._written()
@@ -205,6 +225,10 @@ class Stepper:
                 self._cpu.set(flag, old[flag])
         status = self.isa.registers.status
         return self._cpu.get(status) == old[status]
+
+
+def _overlap(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
 
 
 def _regions(kind: str, pages: Iterable[int], executable: bool, writable: bool) -> list[Region]:

@@ -6,7 +6,7 @@ instruction fits into, is left out and counted.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -96,6 +96,8 @@ class Listing:
         sections = [section for section in image.executable_sections() if section.data]
         self.sections = sorted(sections, key=lambda section: section.address)
         self._starts = sorted({s.address for s in (*image.functions, *image.labels)})
+        self._is_code = dict(image.mapping)
+        self._mapped = sorted(self._is_code)
         self._symbols = {s.address: s for s in (*image.labels, *image.functions)}
         self._reached: tuple[Section, int, int] | None = None  # a symbol's start, and the last boundary behind it
 
@@ -139,9 +141,9 @@ class Listing:
         return wanted
 
     def _section(self, addr: int) -> Section:
-        for section in self.sections:
-            if section.address <= addr < section.address + len(section.data):
-                return section
+        index = bisect_right(self.sections, addr, key=lambda section: section.address)
+        if index and addr < self.sections[index - 1].address + len(self.sections[index - 1].data):
+            return self.sections[index - 1]
         raise ImageError(f"{self.image.name}: no text at {addr:#x}")
 
     def _instructions(self, section: Section, first: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -167,12 +169,12 @@ class Listing:
 
     def _pieces(self, section: Section, first: int, last: int) -> Iterator[tuple[int, int, bool]]:
         """The extent cut at symbols and at borders of code and data."""
-        mapping = dict(self.image.mapping)
-        cuts = sorted({first, *(a for a in (*self._starts, *mapping) if first < a < last)})
-        before = [a for a in mapping if section.address <= a <= first]
-        is_code = mapping[max(before)] if before else True
+        borders = self._starts, self._mapped
+        cuts = sorted({first, *(a for all_ in borders for a in _between(all_, first, last))})
+        before = _between(self._mapped, section.address - 1, first + 1)
+        is_code = self._is_code[before[-1]] if before else True
         for start, end in zip(cuts, [*cuts[1:], last], strict=True):
-            is_code = mapping.get(start, is_code)
+            is_code = self._is_code.get(start, is_code)
             yield start, end, is_code
 
     def _line(self, section: Section, address: int, insn: bytes) -> Line | None:
@@ -209,6 +211,11 @@ class Listing:
         if not index or self._starts[index - 1] < section.address:
             return None
         return self._symbols[self._starts[index - 1]]
+
+
+def _between(ordered: list[int], low: int, high: int) -> list[int]:
+    """Those of the sorted numbers that are above `low` and below `high`."""
+    return ordered[bisect_right(ordered, low) : bisect_left(ordered, high)]
 
 
 def _reader(data: bytes, base: int) -> Callable[[int, int], bytes | None]:
