@@ -24,6 +24,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(4, 8),
+        newest=(7, 0),  # 2ccd8ff980b5 of 7.1 (BC.cond) is not in the rules
         rules=RULES,
     ),
     port=Port(

@@ -25,6 +25,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(5, 7),
+        newest=(6, 19),  # the list was read up to January 2026
         rules=RULES,
     ),
     port=Port(

@@ -24,6 +24,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(5, 19),  # of the vendor tree; mainline's is 6.3, and answers of before say so
+        newest=(7, 3),
         rules=RULES,
     ),
     port=Port(

@@ -26,6 +26,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(2, 6, 36),  # c1bf207d6ee1
+        newest=(7, 2),  # the list was read up to July 2026
         rules=RULES,
         features={"r6": "a Release 6 CPU", "octeon": "a kernel built for Cavium Octeon"},
     ),

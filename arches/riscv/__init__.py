@@ -24,6 +24,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(5, 12),  # c22b0bcb1dd0
+        newest=(7, 2),  # 540ad5ad05a5 of 7.3 (c.jal on RV32) is not in the rules
         rules=RULES,
         features={"rv32": "a 32-bit kernel"},
     ),

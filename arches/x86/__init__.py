@@ -28,6 +28,8 @@ ARCH = Arch(
     ),
     probing=Probing(
         judge=judge,
+        oldest=(2, 6, 11),
+        newest=(7, 2),  # a5f7a5bb3b7f of 7.3 (prefixed calls) is not in the rules
         encodings=encodings,
         features={"cfi": "a kernel built with CFI checks"},
     ),

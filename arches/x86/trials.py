@@ -80,7 +80,7 @@ def _shape(pattern: Pattern) -> Shape:
 
 def _of_rule(rule: Rule, rng: Random) -> bytes:
     pattern = rng.choice(rule.patterns)
-    release = rule.since if rule.until is not None else None
+    release = rule.span.since if rule.span.until is not None else None
 
     def fits(insn: X86Insn) -> bool:
         return find_rule(rule.section, insn, release) == rule

@@ -11,8 +11,8 @@ from pathlib import Path
 from arches.x86.insns import byte_ranges
 from arches.x86.insns_fields import X86Insn
 from emu.errors import TableError
+from emu.verdict.release import Release, Span
 from emu.verdict.rules import parse_span
-from emu.verdict.site import Release
 
 SECTIONS = ("can_probe", "copy", "emulate", "boost")
 DECISIONS = ("reject", "simulate", "yes", "no")
@@ -47,17 +47,14 @@ class Rule:
     section: str
     name: str
     patterns: tuple[Pattern, ...]
-    since: Release | None
-    until: Release | None
+    span: Span
     decision: str
     detail: str
     why: str
 
     def in_force(self, release: Release | None) -> bool:
         """Whether the row holds in a release; None is the newest."""
-        if release is None:
-            return self.until is None
-        return (self.since is None or self.since <= release) and (self.until is None or release < self.until)
+        return self.span.holds(release)
 
 
 def parse_rules(text: str, place: str) -> tuple[Rule, ...]:
@@ -83,9 +80,9 @@ def _parse_rule(line: str, section: str, place: str) -> Rule:
     detail = ""
     if decision in ("reject", "simulate"):
         detail, _, why = why.partition(" ")
-    since, until = parse_span(releases, place)
+    span = parse_span(releases, place)
     patterns = tuple(pattern for part in opcode.split(",") for pattern in _patterns(part, place))
-    return Rule(section, name, patterns, since, until, decision, detail, why.strip())
+    return Rule(section, name, patterns, span, decision, detail, why.strip())
 
 
 def _patterns(text: str, place: str) -> list[Pattern]:

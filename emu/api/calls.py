@@ -14,7 +14,6 @@ from emu.lab.scenario import NamedScenario
 from emu.scenarios.registry import find_scenario
 from emu.verdict.opcode import Opcode, known_features
 from emu.verdict.opcode import opcode as one_opcode
-from emu.verdict.site import parse_release
 
 
 class Options(TypedDict, total=False):
@@ -103,6 +102,6 @@ def opcode(
     one = arches.load(arch)
     isa, probing = one.isa, one.probing
     before = b"".join(map(isa.parse_word, prev))
-    known = parse_release(release) if release is not None else None
+    known = one.release(release)
     chosen = known_features(isa, probing, features)
     return one_opcode(isa, probing, isa.parse_word(word), at, before, known, chosen)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emu.arch import Arch
+from emu.cli.releases import Asked, lines_of
 from emu.cli.status import DONE, say_interrupted
 from emu.errors import UsageError
 from emu.report.text import ProgressLine, print_json, table
@@ -25,19 +26,21 @@ def sweep_all(options: argparse.Namespace, arch: Arch, releases: Sequence[Releas
     report = sweep_encodings(arch.isa, arch.probing, releases, features, progress)
     line.done()
     if options.json:
-        print_json(as_json(options, arch.name, report))
+        print_json(as_json(options, Asked(arch, releases[0]), report))
     else:
         print_report(report, options.list, len(releases) > 1)
+        print(lines_of(arch, releases))
     if report.encodings == report.listed:
         return DONE
     return say_interrupted(f"{report.encodings} of {report.listed} encodings are counted")
 
 
-def as_json(options: argparse.Namespace, arch: str, report: EncodingReport) -> dict[str, Any]:
+def as_json(options: argparse.Namespace, asked: Asked, report: EncodingReport) -> dict[str, Any]:
     return {
         "schema": "trapline.sweep/1",
-        "arch": arch,
+        "arch": asked.arch.name,
         "version": options.release,
+        "release": asked.number,
         "against": options.against,
         "words": report.encodings,
         "complete": report.encodings == report.listed,

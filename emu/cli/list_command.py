@@ -12,6 +12,7 @@ from emu.errors import UsageError
 from emu.kernel.outcome import Outcome
 from emu.report.text import print_json, table
 from emu.scenarios.registry import find_scenario, shipped
+from emu.verdict.release import release_text
 
 
 def add(parser: Parser) -> None:
@@ -66,7 +67,7 @@ def variants() -> list[dict[str, Any]]:
         {
             "arch": arch.name,
             "name": variant.name,
-            "release": "newest" if variant.release is None else "{}.{}".format(*variant.release),
+            "release": release_text(variant.release or arch.probing.newest),
             "patching": variant.patching,
             "title": variant.title,
         }

@@ -10,12 +10,12 @@ import arches
 from emu.cli.bulk import at_line, input_lines
 from emu.cli.opcode_listing import list_elf
 from emu.cli.parser import Parser, add_features, add_release, command, natural
+from emu.cli.releases import asked_release
 from emu.errors import UsageError
 from emu.isa.isa import Isa, is_whole, one_after_the_other
 from emu.isa.words import parse_bytes
 from emu.report.text import print_json, table
 from emu.verdict.opcode import Opcode, known_features, opcode
-from emu.verdict.site import parse_release
 
 Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
 
@@ -41,19 +41,21 @@ def opcodes(options: argparse.Namespace) -> int:
     if options.symbol is not None:
         raise UsageError(f"--symbol {options.symbol}: expected --elf FILE with it")
     arch = arches.load(options.arch)
-    release = parse_release(options.release) if options.release is not None else None
+    asked = asked_release(arch, options.release)
     features = known_features(arch.isa, arch.probing, options.feature)
     if options.at >> arch.isa.registers.bits:
         raise UsageError(f"--at {options.at:#x}: expected an address of {arch.isa.registers.bits} bits")
     found = [
-        opcode(arch.isa, arch.probing, insn, addr, prev, release, features)
+        opcode(arch.isa, arch.probing, insn, addr, prev, asked.release, features)
         for addr, insn, prev in instructions(options, arch.isa)
     ]
     if options.json:
         instructions_json = [one.json() for one in found]
-        print_json({"schema": "trapline.opcode/1", "arch": arch.name, "instructions": instructions_json})
+        head = {"schema": "trapline.opcode/1", "arch": arch.name, "release": asked.number}
+        print_json({**head, "instructions": instructions_json})
     else:
         print_table(found)
+        print(f"\n{asked.line}")
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import arches
+from emu.cli.releases import Asked, asked_release
 from emu.cli.status import DONE, say_interrupted
 from emu.elf.extable import EXTABLE
 from emu.elf.file import ElfFile
@@ -18,7 +19,6 @@ from emu.parallel.interrupts import until_interrupted
 from emu.report.text import ProgressLine, table
 from emu.verdict.listing import Line, Listing
 from emu.verdict.opcode import known_features
-from emu.verdict.site import parse_release
 
 EVERY = 4096  # instructions between two looks at the progress
 
@@ -27,15 +27,15 @@ def list_elf(options: argparse.Namespace) -> int:
     if options.word or options.asm or options.prev:
         raise UsageError("opcode --elf: expected no words, --asm or --prev beside it")
     arch = arches.load(options.arch)
-    release = parse_release(options.release) if options.release is not None else None
     file = ElfFile.load(options.elf)
+    asked = asked_release(arch, options.release, file)
     image, module = open_image(
         file, arch.elf, {EXTABLE}, stripped=True
     )  # verdicts do not depend on what is linked to what
     features = known_features(arch.isa, arch.probing, options.feature)
-    listing = Listing(arch.isa, arch.probing, image, release, features, relocatable=module is not None)
+    listing = Listing(arch.isa, arch.probing, image, asked.release, features, relocatable=module is not None)
     lines = with_progress(listing, listing.lines(options.symbol))
-    whole = print_json_lines(arch.name, options, listing, lines) if options.json else print_lines(listing, lines)
+    whole = print_json_lines(asked, options, listing, lines) if options.json else print_lines(asked, listing, lines)
     return DONE if whole else say_interrupted(f"{listing.summary.json()['instructions']} instructions are listed")
 
 
@@ -49,9 +49,10 @@ def with_progress(listing: Listing, lines: Iterator[Line]) -> Iterator[Line]:
     progress.done()
 
 
-def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> bool:
+def print_json_lines(asked: Asked, options: argparse.Namespace, listing: Listing, lines: Iterator[Line]) -> bool:
     """One object, without having it all in memory; whether no ^C cut it short."""
-    head = {"schema": "trapline.opcode/1", "arch": arch, "elf": options.elf, "version": options.release}
+    head = {"schema": "trapline.opcode/1", "arch": asked.arch.name, "elf": options.elf, "version": options.release}
+    head |= {"release": asked.number, "release_from": asked.origin or None}
     print(json.dumps(head)[:-1] + ', "instructions": [')
     separator, whole = " ", False
     with until_interrupted():
@@ -63,7 +64,7 @@ def print_json_lines(arch: str, options: argparse.Namespace, listing: Listing, l
     return whole
 
 
-def print_lines(listing: Listing, lines: Iterator[Line]) -> bool:
+def print_lines(asked: Asked, listing: Listing, lines: Iterator[Line]) -> bool:
     """Each function under its name, as disassemblers have it; whether no ^C cut it short."""
     heading, whole = None, False
     with until_interrupted():
@@ -76,6 +77,7 @@ def print_lines(listing: Listing, lines: Iterator[Line]) -> bool:
             print(f"{line.address:>12x}  {opcode.word:22} {opcode.text:40} {opcode.verdict:8}  {opcode.why}".rstrip())
         whole = True
     print_summary(listing)
+    print(f"\n{asked.line}")
     return whole
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import arches
 from emu.cli.parser import Parser, add_fix, add_release, command
+from emu.cli.releases import asked_release
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.elf.file import ElfFile
 from emu.errors import UsageError
@@ -13,7 +15,6 @@ from emu.foreign import escaped, whole_number
 from emu.lab.probe_all import ProbeAll, Report
 from emu.machine.guest_call import Argument
 from emu.report.text import ProgressLine, print_json, table
-from emu.verdict.site import parse_release
 
 BYTES, TEXT = "hex:", "str:"
 
@@ -27,24 +28,28 @@ def add(parser: Parser) -> None:
     parser.add_argument("arguments", nargs="*", metavar="ARG", help=arguments)
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
-    add_release(parser, "the variant's")
+    add_release(parser, "the file's, or the newest")
     add_fix(parser)
 
 
 def probe_all(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
-    release = parse_release(options.release) if options.release is not None else None
-    variant = arch.variant(options.variant or "mainline", release, options.fix)
+    file = ElfFile.load(options.elf)
+    asked = asked_release(arch, options.release, file if options.variant is None else None)
+    variant = arch.variant(options.variant, asked.release, options.fix)
+    asked = replace(asked, release=variant.release)
     arguments = [argument(text) for text in options.arguments]
-    job = ProbeAll(arch, variant, ElfFile.load(options.elf), options.function, arguments)
+    job = ProbeAll(arch, variant, file, options.function, arguments)
     line = ProgressLine(f"probe-all {options.function}")
     report = job.run(lambda done, of: line.show(f"{done} of {of} instructions", done / of))
     line.done()
     if options.json:
         head = {"schema": "trapline.probe-all/1", "arch": arch.name, "elf": options.elf, "function": options.function}
-        print_json({**head, "variant": variant.name, "version": options.release, **report.json()})
+        release = {"release": asked.number, "release_from": asked.origin or None}
+        print_json({**head, "variant": variant.name, "version": options.release, **release, **report.json()})
     else:
         print_report(report)
+        print(f"handlers of {variant.name}, {asked.line}")
     if report.interrupted:
         return say_interrupted(f"{report.probed} probes are tried, alone")
     return DONE if report.same else CONTRADICTED

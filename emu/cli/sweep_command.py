@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import arches
+from emu.arch import Arch
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.parser import MOST_JOBS, Parser, add_features, add_release, at_most, command
+from emu.cli.releases import Asked, lines_of
 from emu.cli.status import DONE, say_interrupted, say_lost
 from emu.isa.isa import Isa
 from emu.parallel.dask import cluster
 from emu.parallel.pool import Here
 from emu.report.text import ProgressLine, print_json, table
 from emu.verdict.opcode import known_features
+from emu.verdict.release import Release
 from emu.verdict.rules import Rule
-from emu.verdict.site import Release, parse_release
 from emu.verdict.sweep import Crews, SweepJob, SweepReport, processes, sweep, sweep_halfwords
 from emu.verdict.wordmap import Difference
 
+Releases = tuple[Release | None] | tuple[Release | None, Release | None]
 MOST_LISTED = 1 << 32  # words
 Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
 
@@ -49,8 +52,10 @@ def sweep_words(options: argparse.Namespace) -> int:
     arch = arches.load(options.arch)
     isa, probing = arch.isa, arch.probing
     if probing.rules is None:
-        return sweep_all(options, arch, releases_of(options))
-    job = SweepJob(probing.rules, releases_of(options), known_features(isa, probing, options.feature), actions=True)
+        return sweep_all(options, arch, releases_of(arch, options))
+    job = SweepJob(
+        probing.rules, releases_of(arch, options), known_features(isa, probing, options.feature), actions=True
+    )
     line = ProgressLine(f"sweep {arch.name}")
     told = lambda done, of: line.show(f"{done} of {of} words", done / of)  # noqa: E731
     with workers(options) as crews:
@@ -59,9 +64,10 @@ def sweep_words(options: argparse.Namespace) -> int:
     halves, differing_halves = halfwords(isa, job)
     differing = [*differing_halves, *islice(map(as_row, job.differences()), options.list)][: options.list]
     if options.json:
-        print_json(as_json(options, arch.name, job, report, halves, differing))
+        print_json(as_json(options, arch, job, report, halves, differing))
     else:
         print_report(job, report, halves, differing, len(differing_halves))
+        print(lines_of(arch, job.releases))
     if report.words == job.words:
         return DONE
     if report.lost is not None:
@@ -69,10 +75,10 @@ def sweep_words(options: argparse.Namespace) -> int:
     return say_interrupted(f"{report.words} of {job.words} words are counted")
 
 
-def releases_of(options: argparse.Namespace) -> tuple[Release | None] | tuple[Release | None, Release | None]:
+def releases_of(arch: Arch, options: argparse.Namespace) -> Releases:
     """What is asked about: one release, or the older and the later one."""
-    first = parse_release(options.release) if options.release is not None else None
-    return (first,) if options.against is None else (first, parse_release(options.against))
+    first = arch.release(options.release)
+    return (first,) if options.against is None else (first, arch.release(options.against))
 
 
 @contextmanager
@@ -107,7 +113,7 @@ def as_row(difference: Difference) -> tuple[str, str, str]:
 
 def as_json(
     options: argparse.Namespace,
-    arch: str,
+    arch: Arch,
     job: SweepJob,
     report: SweepReport,
     halves: dict[str, int],
@@ -115,8 +121,9 @@ def as_json(
 ) -> dict[str, Any]:
     return {
         "schema": "trapline.sweep/1",
-        "arch": arch,
+        "arch": arch.name,
         "version": options.release,
+        "release": Asked(arch, job.releases[0]).number,
         "against": options.against,
         "words": report.words,
         "complete": report.words == job.words,

@@ -23,7 +23,7 @@ from emu.transparent.processes import Pool
 from emu.transparent.search import Search, finding_of, search, text_of_bytes
 from emu.transparent.tally import Finding, Key, Tally, merged
 from emu.trials import TrialRow, choose
-from emu.verdict.site import Release, parse_release
+from emu.verdict.release import Release, release_text
 
 ENCODINGS = 10_000
 SHOWN_ROWS = 6
@@ -62,8 +62,8 @@ def add(parser: Parser) -> None:
 
 
 def transparent(options: argparse.Namespace) -> int:
-    release = parse_release(options.release) if options.release is not None else None
-    setting = Setting(arches.load(options.arch).name, options.variant, release, tuple(options.fix))
+    arch = arches.load(options.arch)
+    setting = Setting(arch.name, options.variant, arch.release(options.release), tuple(options.fix))
     if options.case is not None:
         return replay(setting, options)
     rows = rows_of(setting, options.row)
@@ -159,7 +159,8 @@ def names_of(setting: Setting) -> dict[str, str]:
     arch, variant = setting.load()
     return {
         "arch": arch.name,
-        "version": "newest" if setting.release is None else "{}.{}".format(*setting.release),
+        "version": "newest" if setting.release is None else release_text(setting.release),
+        "release": release_text(setting.release or arch.probing.newest),
         "variant": variant.name,
     }
 
@@ -173,7 +174,8 @@ def show(setting: Setting, outcome: Outcome, options: argparse.Namespace) -> Non
     if options.json:
         print_json(said)
         return
-    print(f"{said['arch']}, version {said['version']}, variant {said['variant']}")
+    newest = " (the newest that is known)" if said["version"] == "newest" else ""
+    print(f"{said['arch']}, Linux {said['release']}{newest}, variant {said['variant']}")
     print(f"{said['encodings']} encodings compared, {said['refused']} refused by the kernel, seed {options.seed}")
     print(f"{said['rows_covered']} of {said['rows']} rows covered")
     for why, labels in by_reason(said["why_not_covered"]).items():

@@ -8,6 +8,7 @@ Field names are those of the System V ABI, chapters 4 and 5.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -26,6 +27,8 @@ from emu.errors import ImageError
 EXECUTABLE = ("ET_EXEC", "ET_DYN")
 RELOCATABLE = "ET_REL"
 SHN_XINDEX = 0xFFFF
+VERMAGIC = re.compile(rb"\0vermagic=(\d+\.\d+[\w.+~-]*)[ \0]")
+BANNER = re.compile(rb"Linux version (\d+\.\d+[\w.+~-]*) \(")
 SYMBOL_TABLES = ("SHT_SYMTAB", "SHT_DYNSYM")
 
 
@@ -79,6 +82,14 @@ class FileSymbol:
 
 
 @dataclass(frozen=True)
+class LinuxRelease:
+    """What a file of Linux says it was built for, and in what: `vermagic` of a module, or the banner of a kernel."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
 class FileRelocation:
     """One relocation of `section` at `offset`; `symbol` is a number in the symbol table, `addend` None is in place."""
 
@@ -128,6 +139,13 @@ class ElfFile:
     @property
     def entry(self) -> int:
         return int(self._header["e_entry"])
+
+    def linux_release(self) -> LinuxRelease | None:
+        """Of a module or a kernel; None for any other file."""
+        for pattern, source in ((VERMAGIC, "vermagic"), (BANNER, "banner")):
+            if (found := pattern.search(self.data)) is not None:
+                return LinuxRelease(found[1].decode("ascii"), source)
+        return None
 
     @property
     def relocatable(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from emu.errors import UsageError
 from emu.kernel.bug import Bug
 from emu.kernel.state import Variant
-from emu.verdict.site import Release
+from emu.verdict.release import Release, release_text
 
 
 def with_what_ifs(mainline: Variant, *others: Variant) -> Mapping[str, Variant]:
@@ -34,3 +35,17 @@ def with_repairs(variant: Variant, bugs: Iterable[Bug]) -> Variant:
     """The same kernel without these bugs, which its name then says; those that it has no more are left out."""
     more = [bug.id for bug in bugs if bug.id not in variant.repairs]
     return replace(variant, name="+".join((variant.name, *more)), repairs=variant.repairs.union(more))
+
+
+def in_release(variants: Mapping[str, Variant], variant: Variant, release: Release) -> Variant:
+    """A variant with the rules of a release; UsageError if that release had other handlers: that was never one kernel."""
+    real = at_release(variants, release)
+    based_on = variant if variant.release is not None else variants["mainline"]  # what-ifs are the newest, changed
+    if _handlers(based_on) != _handlers(real):
+        raise UsageError(f"variant {variant.name!r} in {release_text(release)}: expected {real.name!r}, its handlers")
+    return replace(variant, release=release)
+
+
+def _handlers(variant: Variant) -> Variant:
+    """Without what only names it."""
+    return replace(variant, name="", title="", release=None, since=None)

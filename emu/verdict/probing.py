@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from emu.verdict.release import Release
 from emu.verdict.rules import RuleTable
-from emu.verdict.site import NO_REPAIRS, Judgement, Release, Repairs, Site
+from emu.verdict.site import NO_REPAIRS, Judgement, Repairs, Site
 
 
 class Judge(Protocol):
@@ -23,9 +24,12 @@ class Probing:
 
     `rules` are the rows behind it, where instructions are words; elsewhere `encodings` lists one instruction for
     everything that they can tell apart. `features` are what a CPU or a build may have: name to what it stands for.
+    `oldest` is the first release with kprobes, `newest` the last one that the rules stand for.
     """
 
     judge: Judge
+    oldest: Release
+    newest: Release
     rules: RuleTable | None = None
     encodings: Callable[[], Iterable[bytes]] | None = None
     features: Mapping[str, str] = field(default_factory=dict)

@@ -9,8 +9,10 @@ A table is text, a row a line, columns separated by two or more spaces, `#` star
     bbit0    fc000000       c8000000  simulate  all@octeon   branch        only where the CPU has the feature
     other    00000000       00000000  step      all          -             every table ends in a row like this
 
-`6.12..` is 6.12 and later, `..6.12` earlier than 6.12, `6.3..6.9` from 6.3 until before 6.9, `all` all. A row
-that an earlier one always hides is an error, so is a release in which a name stands for two rows.
+`6.12..` is 6.12 and later, `..6.12` earlier than 6.12, `6.3..6.9` from 6.3 until before 6.9, `all` all. What a stable
+line has taken over has its release there, behind a comma: `6.2,6.1.192..` is 6.2 and later, and 6.1.192 and later of
+the line 6.1; `..6.2,6.1.192` all others. A row that an earlier one always hides is an error, so is a release in which a
+name stands for two rows.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 from emu.errors import DecodeError, TableError, UsageError
-from emu.verdict.site import Release, Verdict, parse_release
+from emu.verdict.release import Release, Span
+from emu.verdict.site import Verdict
 
 WORD_BITS = 32
 WORD_MASK = 0xFFFF_FFFF
@@ -31,7 +34,7 @@ VERDICTS: Mapping[str, Verdict] = {verdict.value: verdict for verdict in Verdict
 
 @dataclass(frozen=True)
 class Rule:
-    """One row. `since` and `until` (exclusive) are None where open, `feature` where none is needed.
+    """One row. `span` are the releases that have it, `feature` is None where none is needed.
 
     `action` is the kernel's simulation routine, a name of its own for each behaviour it had; None unless
     `verdict` is SIMULATE. `line` is the row's line in its file, from 1.
@@ -42,8 +45,7 @@ class Rule:
     value: int
     nonzero: int
     verdict: Verdict
-    since: Release | None
-    until: Release | None
+    span: Span
     feature: str | None
     action: str | None
     why: str
@@ -57,9 +59,7 @@ class Rule:
         """Whether the row holds in a release (None is the newest) on a CPU with these features."""
         if self.feature is not None and self.feature not in features:
             return False
-        if release is None:
-            return self.until is None
-        return (self.since is None or self.since <= release) and (self.until is None or release < self.until)
+        return self.span.holds(release)
 
     def hides(self, later: Rule) -> bool:
         """Whether every word that `later` matches is matched by this row, and in every release of `later`.
@@ -69,15 +69,11 @@ class Rule:
         masks = self.mask & ~later.mask == 0 and later.value & self.mask == self.value
         subset = later.nonzero != 0 and later.nonzero & ~self.nonzero == 0
         nonzero = not self.nonzero or self.nonzero & later.value != 0 or subset
-        since = self.since is None or (later.since is not None and self.since <= later.since)
-        until = self.until is None or (later.until is not None and later.until <= self.until)
-        return masks and nonzero and since and until and self.feature in (None, later.feature)
+        return masks and nonzero and self.feature in (None, later.feature) and self.span.covers(later.span)
 
     def coexists(self, other: Rule) -> bool:
         """Whether some release has both rows."""
-        starts = self.since is None or other.until is None or self.since < other.until
-        ends = self.until is None or other.since is None or other.since < self.until
-        return starts and ends
+        return self.span.meets(other.span)
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,7 @@ class RuleTable:
     @property
     def boundaries(self) -> tuple[Release, ...]:
         """The releases in which some row begins or ends, oldest first: all that one can tell apart."""
-        return tuple(sorted({end for rule in self.rules for end in (rule.since, rule.until) if end is not None}))
+        return tuple(sorted({end for rule in self.rules for end in rule.span.ends()}))
 
     @property
     def features(self) -> frozenset[str]:
@@ -141,7 +137,7 @@ class RuleTable:
 
 
 def _unconditional(rule: Rule) -> bool:
-    return rule.since is None and rule.until is None and rule.feature is None
+    return rule.span == Span() and rule.feature is None
 
 
 def _parse_row(line: str, place: str, number: int, words: Mapping[str, Verdict]) -> Rule:
@@ -158,10 +154,8 @@ def _parse_row(line: str, place: str, number: int, words: Mapping[str, Verdict])
     verdict = _parse_verdict(verdict_text, place, words)
     if (action == "-") is (verdict is Verdict.SIMULATE):
         raise TableError(f"{place}: action {action!r}: expected a routine for simulate, - for anything else")
-    since, until, feature = _parse_when(when, place)
-    return Rule(
-        name, mask, value, nonzero, verdict, since, until, feature, None if action == "-" else action, why, number
-    )
+    span, feature = _parse_when(when, place)
+    return Rule(name, mask, value, nonzero, verdict, span, feature, None if action == "-" else action, why, number)
 
 
 def _parse_masks(text: str, place: str) -> tuple[int, int]:
@@ -188,27 +182,19 @@ def _parse_verdict(text: str, place: str, words: Mapping[str, Verdict]) -> Verdi
     return words[text]
 
 
-def _parse_when(text: str, place: str) -> tuple[Release | None, Release | None, str | None]:
+def _parse_when(text: str, place: str) -> tuple[Span, str | None]:
     span, at, feature = text.partition("@")
     if at and not re.fullmatch(r"[a-z][\w-]*", feature):
         raise TableError(f"{place}: feature {feature!r}: expected a name such as r6")
-    since, until = parse_span(span, place)
-    return since, until, feature if at else None
+    return parse_span(span, place), feature if at else None
 
 
-def parse_span(text: str, place: str) -> tuple[Release | None, Release | None]:
+def parse_span(text: str, place: str) -> Span:
     """The releases of a row, from the first that has it up to the first that has it no more: `6.3..6.9`. TableError."""
-    if text == "all":
-        return None, None
-    since_text, dots, until_text = text.partition("..")
     try:
-        since = parse_release(since_text) if since_text else None
-        until = parse_release(until_text) if until_text else None
+        return Span.parse(text)
     except UsageError as error:
         raise TableError(f"{place}: releases {text!r}: {error}") from None
-    if not dots or since == until or (since and until and since > until):
-        raise TableError(f"{place}: releases {text!r}: expected all, 6.13.., ..6.12 or 6.3..6.9")
-    return since, until
 
 
 def periods(table: RuleTable) -> Iterator[Release | None]:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from emu.errors import UsageError
-
-Release = tuple[int, int]
-"""A Linux release: (6, 1). Comparisons are the tuple's."""
+from emu.verdict.release import Release as Release
+from emu.verdict.release import parse_release as parse_release
 
 Repairs = frozenset[str]
 """What of its architecture's bugs is repaired in a kernel, by their ids (see `emu.kernel.bug`)."""
 
 NO_REPAIRS: Repairs = frozenset()
-
-
-def parse_release(text: str) -> Release:
-    """`6.1`, `v6.1`, `6.1.176` or `6.1.0-50-cloud-arm64`, as `uname -r` has it, as (6, 1); UsageError for others."""
-    match = re.fullmatch(r"v?(\d{1,4})\.(\d{1,6})(?:\.\d{1,6})*(?:[-+][\w.+~-]*)?", text.strip(), re.ASCII)
-    if match is None:
-        raise UsageError(f"release {text!r}: expected a Linux release such as 6.1 or v6.18")
-    return int(match[1]), int(match[2])
 
 
 class Verdict(Enum):

@@ -39,6 +39,11 @@ ROWS = {
 ROWS |= {"loongarch/kprobes.rules": 28, "csky/kprobes.rules": 30}
 
 
+def later(release, change):
+    """Whether a release has a change: of mainline, or of its own stable line."""
+    return release >= change and (len(change) == 2 or release[:2] == change[:2])
+
+
 class Row:
     """A row as text: a pattern, the bits that must not all be zero, and when it holds."""
 
@@ -59,10 +64,10 @@ class Row:
             return False
         if self.span == "all":
             return True
-        since, until = (tuple(map(int, end.split("."))) if end else None for end in self.span.split(".."))
+        since, until = ([tuple(map(int, n.split("."))) for n in end.split(",") if n] for end in self.span.split(".."))
         if release is None:
             return not until
-        return not (since and release < since) and not (until and release >= until)
+        return (not since or any(later(release, r) for r in since)) and not any(later(release, r) for r in until)
 
     def fits(self, word):
         bits = f"{word:032b}"
@@ -90,7 +95,8 @@ def first(name, word, release, features):
 
 def settings(name):
     """Every release that some row begins in, ends in or is just before, with and without each feature."""
-    releases = {None, (2, 6), *((major, minor - d) for major, minor in TABLES[name].boundaries for d in (0, 1))}
+    ends = TABLES[name].boundaries
+    releases = {None, (2, 6), *ends, *((*end[:-1], end[-1] - 1) for end in ends)}
     features = [(), *((feature,) for feature in sorted(TABLES[name].features)), tuple(TABLES[name].features)]
     return list(itertools.product(releases, dict.fromkeys(features)))
 
@@ -285,7 +291,9 @@ def test_periods_are_all_there_is(name):
     """Between two neighbouring releases of `periods` no release has rows of its own."""
     table = TABLES[name]
     known = {table.in_force(release) for release in periods(table)}
-    everything = {table.in_force(release) for release in itertools.product(range(2, 8), range(25))}
+    mainline = set(itertools.product(range(2, 8), range(25)))
+    stable = {(6, minor, number) for minor in range(25) for number in range(0, 400, 8)}
+    everything = {table.in_force(release) for release in mainline | stable}
     assert everything == known
 
 

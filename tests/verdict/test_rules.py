@@ -6,6 +6,7 @@ import re
 import pytest
 
 from emu.errors import DecodeError, TableError
+from emu.verdict.release import Span
 from emu.verdict.rules import RuleTable, periods
 from emu.verdict.site import Verdict
 
@@ -50,7 +51,7 @@ def test_the_first_row_in_force_decides(word, release, features, name, action):
 def test_a_row_is_all_its_columns():
     rule = RuleTable.parse(TEXT, "t").rules[0]
     assert (rule.mask, rule.value, rule.nonzero) == (0xFF00FF00, 0x12003400, 0)
-    assert (rule.verdict, rule.since, rule.until, rule.feature) == (Verdict.REJECT, None, (6, 2), None)
+    assert (rule.verdict, rule.span, rule.feature) == (Verdict.REJECT, Span.parse("..6.2"), None)
     assert (rule.why, rule.line) == ("it is  the first", 5)
 
 
