@@ -264,7 +264,8 @@ def test_a_word_that_reads_in_both_orders_is_refused_with_both(capsys):
 
 def test_people_get_a_table(capsys):
     assert main(["opcode", "arm64", "0xd4200080"]) == 0
-    header, _, row = capsys.readouterr().out.splitlines()
+    header, _, row, _, rules = capsys.readouterr().out.splitlines()
+    assert rules == "rules of Linux 7.0 (the newest that is known)"
     assert header.split() == ["word", "text", "verdict", "why"] and row.startswith("0xd4200080  brk #4  reject   ")
 
 
