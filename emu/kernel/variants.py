@@ -38,7 +38,7 @@ def with_repairs(variant: Variant, bugs: Iterable[Bug]) -> Variant:
 
 
 def in_release(variants: Mapping[str, Variant], variant: Variant, release: Release) -> Variant:
-    """A variant with the rules of a release; UsageError if that release had other handlers: that was never one kernel."""
+    """A variant with the rules of a release; UsageError if other handlers belong to it."""
     real = at_release(variants, release)
     based_on = variant if variant.release is not None else variants["mainline"]  # what-ifs are the newest, changed
     if _handlers(based_on) != _handlers(real):
