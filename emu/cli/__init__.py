@@ -6,13 +6,12 @@ Little is imported before `main` begins: an interrupt that comes until then is P
 from __future__ import annotations
 
 import gc
-import io
-import os
 import sys
 import warnings
 from functools import partial
 
-from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED
+from emu.cli.status import BAD_INPUT, COMPLETE, DONE, INTERRUPTED, MISTAKE
+from emu.cli.streams import give_up_output, is_about_output, prepare
 from emu.errors import TraplineError
 from emu.parallel.interrupts import Signals, interrupts_held, signals_interrupt
 
@@ -35,44 +34,59 @@ def main(arguments: list[str] | None = None, to_the_end: bool = False) -> int:
 
 
 def command(arguments: list[str] | None) -> int:
-    """One command; what Python warns of meanwhile is shown afterwards, unless something was left half-way."""
-    said: list[partial[None]] = []
+    """One command, and what becomes of exceptions: each is one line."""
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, category, file, line, *_: said.append(
-                partial(warnings.warn_explicit, message, category, file, line)
-            )
-            status = run(arguments)
-            if status not in COMPLETE:
-                gc.collect()  # what was under way is gone, and that it was not awaited is said here
-        for warn in said if status in COMPLETE else ():
-            warn()
-        return status
+        try:
+            return with_warnings_last(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # also behind --help, so that what is wrong with it is seen here
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; not an error
+        give_up_output()  # nobody reads on; not an error
         return DONE
+    except Exception as error:
+        return failed(error, "--debug" in (sys.argv[1:] if arguments is None else arguments))
+
+
+def failed(error: Exception, debug: bool) -> int:
+    """What is wrong is the output, or trapline."""
+    if isinstance(error, OSError) and is_about_output(error):
+        give_up_output()
+        print(f"trapline: standard output: {error.strerror}: expected room for all of it", file=sys.stderr)
+        return BAD_INPUT
+    from emu.cli.last_resort import say
+
+    say(error, debug)
+    return MISTAKE
+
+
+def with_warnings_last(arguments: list[str] | None) -> int:
+    """What Python warns of meanwhile is shown afterwards, unless something was left half-way."""
+    said: list[partial[None]] = []
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, category, file, line, *_: said.append(
+            partial(warnings.warn_explicit, message, category, file, line)
+        )
+        status = run(arguments)
+        if status not in COMPLETE:
+            gc.collect()  # what was under way is gone, and that it was not awaited is said here
+    for warn in said if status in COMPLETE else ():
+        warn()
+    return status
 
 
 def run(arguments: list[str] | None) -> int:
     """One command; what is wrong with its input is one line."""
     try:
-        _print_anything()
+        prepare()
         with interrupts_held():  # libraries do not take a ^C while they are imported
             from emu.cli.commands import parser
 
             options = parser().parse_args(arguments)  # the command's module is imported
         status: int = options.run(options)
-        sys.stdout.flush()
         return status
     except TraplineError as error:
         from emu.foreign import one_line
 
         print(f"trapline: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
-
-
-def _print_anything() -> None:
-    """Letters that the terminal's encoding lacks are escaped, as control characters are."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

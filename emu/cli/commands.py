@@ -37,7 +37,7 @@ COMMANDS = (
 STATUSES = (
     "exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 3 what --expect says is not known"
     " (--bound, --limit), 130 ^C, 143 SIGTERM, 129 SIGHUP"
-    " (what was done by then is printed)"
+    " (what was done by then is printed), 70 a mistake of trapline's own"
 )
 
 
@@ -50,6 +50,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action=Version, nargs=0, help="show trapline's own version and exit")
+    top.add_argument("--debug", action="store_true", help="show the traceback of a mistake of trapline's own")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for one in COMMANDS:
         added = commands.add_parser(one.name, help=one.help, description=one.help, allow_abbrev=False)

@@ -8,6 +8,7 @@ from emu.cli.configuration import add_expect, add_grid, arch_names
 from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, positive
 from emu.cli.status import say_interrupted, say_lost
+from emu.cli.streams import only_answers
 from emu.errors import UsageError
 from emu.lab.claims import expectation
 from emu.lab.compare import grid, searched
@@ -30,12 +31,14 @@ def add(parser: Parser) -> None:
 def compare_handlers(options: argparse.Namespace) -> int:
     expected = [expectation(text) for text in options.expect]
     names = options.scenario or [RACE]
-    scenarios = [find_scenario(name) for name in names]
+    with only_answers():
+        scenarios = [find_scenario(name) for name in names]
     archs = arch_names(options.arch)
     order = grid(scenarios, archs, options.variant, options.patching, options.preempt, fix=options.fix)
     line = ProgressLine("compare")
     told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
-    result = searched(order, options.bound, options.limit, told)
+    with only_answers():
+        result = searched(order, options.bound, options.limit, told)
     line.done()
     if not result.applicable:
         raise UsageError(f"compare {' '.join(names)}: expected an architecture that has what the scenario needs")

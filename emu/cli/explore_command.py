@@ -8,6 +8,7 @@ from emu.cli.configuration import add_configuration, add_expect, settings_of
 from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, natural, positive
 from emu.cli.status import say_interrupted
+from emu.cli.streams import only_answers
 from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
 from emu.explore.search import Report
@@ -36,7 +37,8 @@ def explore_scenario(options: argparse.Namespace) -> int:
     def progress(report: Report, fraction: float) -> None:
         line.show(f"{report.executions} executions", fraction)
 
-    cell = explore_cell(settings_of(options), bound=options.bound, limit=options.limit, progress=progress)
+    with only_answers():
+        cell = explore_cell(settings_of(options), bound=options.bound, limit=options.limit, progress=progress)
     line.done()
     if options.json:
         print_json(cell_json(cell))
@@ -53,5 +55,6 @@ def print_witnesses(cell: Cell) -> None:
     for name in Outcome:
         if (witness := cell.witness(name)) is not None:
             print(f"\n{name}: {format_schedule(witness)}\n")
-            run = run_once(cell.settings, Replay(witness))
+            with only_answers():
+                run = run_once(cell.settings, Replay(witness))
             print(timeline(run.events, run.tasks))

@@ -7,6 +7,7 @@ import argparse
 from emu.cli.configuration import add_configuration, settings_of
 from emu.cli.parser import Parser, command, natural
 from emu.cli.status import DONE
+from emu.cli.streams import only_answers
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.schedulers import RandomScheduler, Replay, RoundRobin, Scheduler
 from emu.lab.cells import run_once
@@ -24,7 +25,8 @@ def add(parser: Parser) -> None:
 
 
 def run_scenario(options: argparse.Namespace) -> int:
-    run = run_once(settings_of(options), scheduler_of(options))
+    with only_answers():
+        run = run_once(settings_of(options), scheduler_of(options))
     if options.json:
         print_json(run_json(run))
     else:

@@ -8,6 +8,7 @@ DONE = 0
 CONTRADICTED = 1  # a verdict is not what --expect says
 BAD_INPUT = 2  # or bad usage
 NOT_KNOWN = 3  # what --expect says: the search had a bound, or was not complete
+MISTAKE = 70  # trapline's own (EX_SOFTWARE of sysexits.h)
 INTERRUPTED = 130  # ^C, and 143 for SIGTERM, 129 for SIGHUP; what was done by then is printed
 COMPLETE = (DONE, CONTRADICTED, NOT_KNOWN)  # nothing was left half-way
 
