@@ -1,6 +1,6 @@
 # The C-SKY part of the guest kernel, guest.c's included: see README.md for what each symbol is and computes.
 #
-# There is no compiler, so this is all assembly, for arches/csky/assembler.py; GNU as reads it as well. Arguments are in
+# There is no compiler, so this is all assembly, for tools/csky_assembler; GNU as reads it as well. Arguments are in
 # r0.., the result in r0, the stack pointer is r14 and the link register r15; r4-r11 belong to the caller.
 
 .macro function name
