@@ -27,18 +27,36 @@ async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
         return await result if inspect.isawaitable(result) else result
 
 
+class Violation(HandlerError):
+    """An assertion of the user's code that does not hold; `what` is what it says, or its line where it says nothing."""
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 @contextmanager
 def blamed(code: object, expected: str = "it to return") -> Iterator[None]:
-    """Whatever is raised within is the code's fault, a HandlerError that says so; but for ^C, and for GeneratorExit,
-    with which Python ends a coroutine that nobody needs any more."""
+    """Whatever is raised within is the code's fault, a HandlerError that says so; of a failed `assert` a Violation. But
+    for ^C, and for GeneratorExit, with which Python ends a coroutine that nobody needs any more."""
     try:
         yield
     except (TraplineError, ExecutionEnds, GeneratorExit):
         raise
+    except AssertionError as error:
+        message, where = describe(code, error, expected), traceback.extract_tb(error.__traceback__)[-1]
+        if is_ours(where.filename):
+            raise HandlerError(message) from error
+        raise Violation(message, " ".join(str(error).split()) or f"{where.line}") from error
     except BaseException as error:
         if is_interrupt(error):
             raise
         raise HandlerError(describe(code, error, expected)) from error
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file of code is trapline's."""
+    return file.startswith(OURS)
 
 
 def name_of(code: object) -> str:

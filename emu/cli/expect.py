@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from emu.cli.status import CONTRADICTED, DONE, NOT_KNOWN
-from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell
 from emu.lab.claims import COULD_BE, Claim, covers
 from emu.report.command_line import replay_command
 
-Expected = tuple[Outcome, Claim]
+Expected = tuple[str, Claim]
 
 
 def report_contradictions(cells: Sequence[Cell], expected: Sequence[Expected]) -> int:
@@ -34,6 +33,10 @@ def contradictions(cell: Cell, expected: Sequence[Expected]) -> Iterator[str]:
             witness = cell.witness(outcome)
             shown = f": {replay_command(cell.settings, witness)}" if witness is not None else ""
             yield f"{cell.settings.text()}: {outcome} is {found.text}, expected {wanted}{shown}"
+    for failed in cell.failed:
+        if failed not in dict(expected):  # who asserts expects it never to fail
+            shown = replay_command(cell.settings, cell.witness(failed) or ())
+            yield f"{cell.settings.text()}: {failed}: {cell.frequency(failed).text}: {shown}"
 
 
 def unknowns(cell: Cell, expected: Sequence[Expected]) -> Iterator[str]:

@@ -12,7 +12,6 @@ from emu.cli.streams import only_answers
 from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
 from emu.explore.search import Report
-from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, explore_cell, run_once
 from emu.lab.claims import expectation
 from emu.report.as_json import cell_json
@@ -31,14 +30,16 @@ def add(parser: Parser) -> None:
 
 
 def explore_scenario(options: argparse.Namespace) -> int:
-    expected = [expectation(text) for text in options.expect]
+    with only_answers():  # a file of the user's own is imported
+        settings = settings_of(options)
+    expected = [expectation(text, not settings.scenario.ships) for text in options.expect]
     line = ProgressLine(f"explore {options.scenario}")
 
     def progress(report: Report, fraction: float) -> None:
         line.show(f"{report.executions} executions", fraction)
 
     with only_answers():
-        cell = explore_cell(settings_of(options), bound=options.bound, limit=options.limit, progress=progress)
+        cell = explore_cell(settings, bound=options.bound, limit=options.limit, progress=progress)
     line.done()
     if options.json:
         print_json(cell_json(cell))
@@ -52,7 +53,7 @@ def explore_scenario(options: argparse.Namespace) -> int:
 
 
 def print_witnesses(cell: Cell) -> None:
-    for name in Outcome:
+    for name in cell.outcomes:
         if (witness := cell.witness(name)) is not None:
             print(f"\n{name}: {format_schedule(witness)}\n")
             with only_answers():

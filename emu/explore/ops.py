@@ -8,6 +8,8 @@ printed is made from that.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Generator
 from enum import Enum
 from typing import NamedTuple
@@ -64,7 +66,7 @@ class Op:
     in either order, so that the search need not try both.
     """
 
-    __slots__ = ("access", "commutes", "label", "ready", "touches")
+    __slots__ = ("access", "awaited", "commutes", "label", "made_at", "ready", "touches")
 
     def __init__(
         self,
@@ -80,6 +82,8 @@ class Op:
         self.ready = ready
         self.label = label
         self.commutes = commutes
+        self.awaited = False
+        self.made_at: tuple[str, int] | None = None  # file and line, of one that the functions below have made
 
     @property
     def what(self) -> str:
@@ -87,7 +91,13 @@ class Op:
         return self.label or " and ".join(str(touch.object) for touch in self.touches)
 
     def __await__(self) -> Generator[Op, None, None]:
+        self.awaited = True
         yield self
+
+    def __del__(self) -> None:
+        """As Python does for coroutines: who forgets `await` has announced nothing (see `emu.explore.forgotten`)."""
+        if not self.awaited and self.made_at is not None:
+            warnings.warn_explicit(f"operation {self!r} was never awaited", RuntimeWarning, *self.made_at)
 
     def __repr__(self) -> str:
         return f"{self.access.value} {self.what}"
@@ -103,24 +113,24 @@ def independent(a: Op, b: Op) -> bool:
 
 
 def load(what: Named) -> Op:
-    return Op(Access.LOAD, (Touch(named(what), Access.LOAD),))
+    return _made(Op(Access.LOAD, (Touch(named(what), Access.LOAD),)))
 
 
 def store(what: Named) -> Op:
-    return Op(Access.STORE, (Touch(named(what), Access.STORE),))
+    return _made(Op(Access.STORE, (Touch(named(what), Access.STORE),)))
 
 
 def update(what: Named) -> Op:
-    return Op(Access.UPDATE, (Touch(named(what), Access.UPDATE),))
+    return _made(Op(Access.UPDATE, (Touch(named(what), Access.UPDATE),)))
 
 
 def fetch(what: Named) -> Op:
-    return Op(Access.FETCH, (Touch(named(what), Access.FETCH),))
+    return _made(Op(Access.FETCH, (Touch(named(what), Access.FETCH),)))
 
 
 def own(what: str) -> Op:
     """The last point before a task shuts interrupts or other threads out, so that they can still come before it."""
-    return Op(Access.OWN, (), label=what)
+    return _made(Op(Access.OWN, (), label=what))
 
 
 def wait(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
@@ -129,17 +139,24 @@ def wait(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...]
     `reads` are the objects that it depends on, and that the step behind it reads. Without them that is `what`, and
     the step may write there too, as one that takes a lock.
     """
-    return _waiting(Access.WAIT, what, ready, reads)
+    return _made(_waiting(Access.WAIT, what, ready, reads))
 
 
 def join(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
     """A wait after which a task only counts itself in, as at a barrier: such steps commute with everything."""
-    return _waiting(Access.WAIT, what, ready, reads, commutes=True)
+    return _made(_waiting(Access.WAIT, what, ready, reads, commutes=True))
 
 
 def retry(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
     """As `wait`, for a task that does not sleep but repeats itself: if nobody frees it, that is a livelock."""
-    return _waiting(Access.RETRY, what, ready, reads)
+    return _made(_waiting(Access.RETRY, what, ready, reads))
+
+
+def _made(op: Op) -> Op:
+    """The operation with the place in the caller's caller that made it."""
+    frame = sys._getframe(2)
+    op.made_at = frame.f_code.co_filename, frame.f_lineno
+    return op
 
 
 def named(what: Named) -> SharedObject:

@@ -7,7 +7,7 @@ executes between them nobody else can see, so it happens at once.
 from __future__ import annotations
 
 from emu.errors import GuestError, UsageError
-from emu.explore.ops import Access, Op, SharedObject, Touch, fetch
+from emu.explore.ops import Access, Op, SharedObject, Touch
 from emu.kernel import kallsyms, text
 from emu.kernel.interrupts import preemptible
 from emu.kernel.state import Percpu
@@ -54,7 +54,7 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
 
 async def run_to_halt(cpu: Percpu) -> None:
     core, kernel = cpu.core, cpu.kernel
-    await (visible(cpu, core.pc) or fetch(kallsyms.text_at(kernel, core.pc)))
+    await (visible(cpu, core.pc) or Op(Access.FETCH, (Touch(kallsyms.text_at(kernel, core.pc), Access.FETCH),)))
     budget = GUEST_LIMIT
     while True:
         text.fetched(kernel, core, core.pc)
@@ -100,7 +100,7 @@ def visible(cpu: Percpu, pc: int) -> Op | None:
     insn = kernel.watched.get(pc)
     access = kernel.machine.shared_access(cpu.core, pc, patched=insn is not None)
     if access is None:
-        return fetch(insn) if insn is not None else None
+        return Op(Access.FETCH, (Touch(insn, Access.FETCH),)) if insn is not None else None
     kind, address = access
     data = Touch(SharedObject("shared", address, f"shared[{address:#x}]"), kind)
     return Op(data.access, (data,) if insn is None else (Touch(insn, Access.FETCH), data))

@@ -33,7 +33,8 @@ def kprobes_inc_nmissed_count(p: Kprobe) -> None:
 async def get_kprobe(kernel: Kernel, addr: int) -> Kprobe | None:
     """The probe at addr. Callers hold kprobe_mutex or cannot be preempted."""
     await load(kallsyms.table_at(kernel, addr))  # another CPU may unregister first
-    return kernel.kprobe_table.get(addr)
+    found: Kprobe | None = kernel.kprobe_table.get(addr)
+    return found
 
 
 async def register_kprobe(kernel: Kernel, p: Kprobe) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
 from emu.choice import Choice
@@ -44,3 +45,37 @@ class Outcome(Choice):
     @property
     def fatal(self) -> bool:
         return Mark.FATAL in self.marks
+
+
+class OwnOutcome(str):
+    """An outcome of a scenario's own, which it declares (`Lab.outcome`), or an assertion in it that failed."""
+
+    text: str
+    marks: frozenset[Mark]
+
+    def __new__(cls, name: str, text: str, *marks: Mark) -> OwnOutcome:
+        outcome = super().__new__(cls, name)
+        outcome.text, outcome.marks = text, frozenset(marks)
+        return outcome
+
+    def __reduce__(self) -> tuple[type[OwnOutcome], tuple[str | Mark, ...]]:
+        return OwnOutcome, (str(self), self.text, *self.marks)
+
+    @property
+    def fatal(self) -> bool:
+        return Mark.FATAL in self.marks
+
+
+AnyOutcome = Outcome | OwnOutcome
+VIOLATED = "violated: "
+OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
+
+
+def is_own_name(name: str) -> bool:
+    """Whether an outcome of a scenario's own can have this name, or a failed assertion."""
+    return name not in list(Outcome) and bool(OWN_NAME.fullmatch(name) or name.startswith(VIOLATED))
+
+
+def violated(what: str) -> OwnOutcome:
+    """The outcome that a failed assertion is."""
+    return OwnOutcome(VIOLATED + what, "an assertion of the scenario's own failed", Mark.WRONG)

@@ -109,3 +109,38 @@ class KprobeCtlblk:
     def values(self) -> tuple[object, ...]:
         """All that it remembers, in the architecture's own fields too."""
         return tuple(getattr(self, one.name) for one in fields(self))
+
+
+class ProbeTable(dict[int, Kprobe]):
+    """The hash of kprobes by address; `watcher`, if there is one, is told of each access to one entry."""
+
+    watcher: Callable[[int, bool], None] | None = None  # address, and whether it is a write
+
+    def __getitem__(self, addr: int) -> Kprobe:
+        self._tell(addr, False)
+        return super().__getitem__(addr)
+
+    def get(self, addr: int, default: Any = None) -> Any:
+        self._tell(addr, False)
+        return super().get(addr, default)
+
+    def __contains__(self, addr: object) -> bool:
+        if isinstance(addr, int):
+            self._tell(addr, False)
+        return super().__contains__(addr)
+
+    def __setitem__(self, addr: int, p: Kprobe) -> None:
+        self._tell(addr, True)
+        super().__setitem__(addr, p)
+
+    def __delitem__(self, addr: int) -> None:
+        self._tell(addr, True)
+        super().__delitem__(addr)
+
+    def pop(self, addr: int, *default: Any) -> Any:
+        self._tell(addr, True)
+        return super().pop(addr, *default)
+
+    def _tell(self, addr: int, writes: bool) -> None:
+        if self.watcher is not None:
+            self.watcher(addr, writes)

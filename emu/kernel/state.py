@@ -16,8 +16,8 @@ from emu.explore.task import KernelCode
 from emu.isa.isa import Isa
 from emu.kernel.configuration import Flush, Patching, Preempt, Views
 from emu.kernel.locks import Mutex
-from emu.kernel.outcome import Outcome
-from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus
+from emu.kernel.outcome import AnyOutcome, Outcome, OwnOutcome
+from emu.kernel.probe import Kprobe, KprobeCtlblk, KprobeStatus, ProbeTable
 from emu.machine.cpu import Cpu, Trap
 from emu.machine.frame import PtRegs
 from emu.machine.machine import Machine
@@ -245,11 +245,12 @@ class Kernel:
     percpu: list[Percpu] = field(default_factory=list)
     booting: bool = True
     version: int = 0  # counts what has changed in text and the kprobe table
-    outcomes: set[Outcome] = field(default_factory=set)
+    outcomes: set[AnyOutcome] = field(default_factory=set)
+    own_outcomes: dict[str, OwnOutcome] = field(default_factory=dict)  # those that the scenario declares
     events: list[Event] | None = None
     watched: dict[int, SharedObject] = field(default_factory=dict)
     guest_runs: list[tuple[int, str, int]] = field(default_factory=list)
-    kprobe_table: dict[int, Kprobe] = field(default_factory=dict)
+    kprobe_table: ProbeTable = field(default_factory=ProbeTable)
     kprobe_mutex: Mutex = field(default_factory=lambda: Mutex("kprobe_mutex"))
     text_mutex: Mutex = field(default_factory=lambda: Mutex("text_mutex"))
     stop_cpus_mutex: Mutex = field(default_factory=lambda: Mutex("stop_cpus_mutex"))
@@ -269,8 +270,9 @@ class Kernel:
     def variant(self) -> Variant:
         return self.config.variant
 
-    def note(self, outcome: Outcome | str) -> None:
-        self.outcomes.add(Outcome(outcome))
+    def note(self, outcome: AnyOutcome | str) -> None:
+        """UsageError for what is neither an outcome nor declared as one of the scenario's own."""
+        self.outcomes.add(self.own_outcomes.get(outcome) or Outcome(outcome))
 
     def changed(self) -> None:
         """Something that a spinning CPU may be waiting for is different."""

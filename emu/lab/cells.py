@@ -7,17 +7,20 @@ from typing import Any
 
 import arches
 from emu.arch import Setup
+from emu.errors import UsageError
+from emu.explore.forgotten import nothing_forgotten
 from emu.explore.ops import Access
 from emu.explore.schedule import Schedule
 from emu.explore.schedulers import Scheduler, execute
 from emu.explore.search import Progress, Report, explore
 from emu.explore.task import Task
 from emu.kernel.configuration import Patching, Preempt, Views
-from emu.kernel.outcome import Outcome
+from emu.kernel.outcome import VIOLATED, AnyOutcome, Outcome, OwnOutcome, violated
 from emu.kernel.state import Event
 from emu.lab.claims import Claim, claim, is_exact
-from emu.lab.lab import Laboratory
+from emu.lab.lab import Laboratory, LabWorld
 from emu.lab.scenario import NamedScenario
+from emu.spelling import one_of
 
 
 @dataclass(frozen=True)
@@ -70,21 +73,38 @@ class Cell:
 
     settings: Settings
     report: Report
+    own: tuple[OwnOutcome, ...] = ()  # the outcomes that the scenario declares
+
+    @property
+    def outcomes(self) -> tuple[AnyOutcome, ...]:
+        """All that could have come out, in the order of reports: trapline's, the scenario's, assertions that failed."""
+        return *Outcome, *self.own, *self.failed
+
+    @property
+    def failed(self) -> tuple[OwnOutcome, ...]:
+        """The assertions of the scenario's own that failed somewhere."""
+        names = sorted(name for name in self.report.outcomes if name.startswith(VIOLATED))
+        return tuple(violated(name.removeprefix(VIOLATED)) for name in names)
 
     @property
     def exact(self) -> bool:
         """Whether all interleavings were searched."""
         return is_exact(self.report)
 
-    def frequency(self, outcome: Outcome | str) -> Claim:
-        """In how many executions it comes, as far as that is known."""
-        return claim(self.report, Outcome(outcome))
+    def frequency(self, outcome: AnyOutcome | str) -> Claim:
+        """In how many executions it comes, as far as that is known; UsageError for an outcome that there is not."""
+        return claim(self.report, self._known(outcome))
 
-    def found(self, outcome: Outcome) -> bool:
+    def found(self, outcome: AnyOutcome | str) -> bool:
         return self.frequency(outcome).found
 
-    def witness(self, outcome: Outcome | str) -> Schedule | None:
-        return self.report.witness(Outcome(outcome))
+    def witness(self, outcome: AnyOutcome | str) -> Schedule | None:
+        return self.report.witness(self._known(outcome))
+
+    def _known(self, outcome: AnyOutcome | str) -> str:
+        if outcome in self.outcomes or outcome.startswith(VIOLATED):
+            return outcome
+        raise UsageError(f"outcome {outcome!r}: {one_of(outcome, self.outcomes)}")
 
     @property
     def death(self) -> Schedule | None:
@@ -98,7 +118,14 @@ def explore_cell(
 ) -> Cell:
     """Search every interleaving, within the bound and the limit on executions if they are given."""
     laboratory = settings.laboratory()
-    return Cell(settings, explore(laboratory, bound=bound, limit=limit, progress=progress))
+    with nothing_forgotten() as check:
+
+        def world() -> LabWorld:
+            check()
+            return laboratory()
+
+        report = explore(world, bound=bound, limit=limit, progress=progress)
+    return Cell(settings, report, tuple(laboratory.own_outcomes.values()))
 
 
 @dataclass(frozen=True)
@@ -114,7 +141,12 @@ class Run:
 
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
-    world = settings.laboratory()(trace=True)
+    laboratory = settings.laboratory()
+    with nothing_forgotten():
+        return _run(settings, laboratory(trace=True), scheduler)
+
+
+def _run(settings: Settings, world: LabWorld, scheduler: Scheduler) -> Run:
     events = world.lab.kernel.events = []
 
     def observe(task: Task) -> None:
@@ -124,5 +156,5 @@ def run_once(settings: Settings, scheduler: Scheduler) -> Run:
             events.append(Event(task.name, repr(op)))
 
     schedule, outcomes = execute(world, scheduler, observe)
-    named = tuple(name for name in Outcome if name in outcomes)
+    named = (*(name for name in Outcome if name in outcomes), *sorted(outcomes - set(Outcome)))
     return Run(settings, schedule, named, tuple(world.tasks), tuple(events))

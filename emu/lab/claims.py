@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from emu.errors import UsageError
 from emu.explore.search import Report
-from emu.kernel.outcome import Outcome
+from emu.kernel.outcome import Outcome, is_own_name
 from emu.spelling import one_of
 
 
@@ -40,7 +40,7 @@ def is_exact(report: Report) -> bool:
     return report.complete and report.bound is None
 
 
-def claim(report: Report, outcome: Outcome) -> Claim:
+def claim(report: Report, outcome: str) -> Claim:
     count = report.outcomes[outcome].count if outcome in report.outcomes else 0
     if 0 < count < report.executions:
         return Claim.SOMETIMES
@@ -61,12 +61,13 @@ def at_most(bound: int | None) -> str:
     return "" if bound is None else f" with at most {bound} preemption{'' if bound == 1 else 's'}"
 
 
-def expectation(text: str) -> tuple[Outcome, Claim]:
-    """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown."""
-    outcome, equals, frequency = text.partition("=")
+def expectation(text: str, own: bool = False) -> tuple[str, Claim]:
+    """`OUTCOME=FREQUENCY` of --expect; UsageError if one of them is unknown. `own`: a scenario's own outcomes may be
+    meant, which are known when it has run."""
+    outcome, _, frequency = text.rpartition("=")
     form = f"--expect {text!r}: expected OUTCOME={'|'.join(EXPECTED)}"
-    if not equals or outcome not in list(Outcome):
+    if outcome not in list(Outcome) and not (own and is_own_name(outcome)):
         raise UsageError(f"{form}, OUTCOME {one_of(outcome, Outcome).removeprefix('expected ')}")
     if frequency not in EXPECTED:
         raise UsageError(f"{form}; {one_of(frequency, EXPECTED)}")
-    return Outcome(outcome), Claim(frequency)
+    return outcome, Claim(frequency)

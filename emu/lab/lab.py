@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Coroutine, Generator, Mapping,
 from typing import Any
 
 from emu.arch import Setup
-from emu.blame import blamed, name_of
+from emu.blame import Violation, blamed, name_of
 from emu.elf.image import Image, load_image
 from emu.errors import HandlerError, TraplineError, UsageError
 from emu.explore.execution import Ending, run_alone
+from emu.explore.ops import ExecutionEnds
 from emu.explore.task import KernelCode, Task
 from emu.kernel import kallsyms
 from emu.kernel.boot import boot
@@ -18,9 +19,11 @@ from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.interrupts import CpuInterrupts
 from emu.kernel.kprobes import register_kprobe
 from emu.kernel.notifier import register_die_notifier
-from emu.kernel.outcome import Outcome
+from emu.kernel.outcome import VIOLATED, AnyOutcome, Mark, Outcome, OwnOutcome, is_own_name, violated
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import DieNotifier, Kernel, Percpu
+from emu.kernel.trace import log
+from emu.lab.announced import Announced
 from emu.lab.firmware import FIRMWARE
 from emu.machine.cpu import Halt
 from emu.machine.machine import Machine
@@ -99,12 +102,26 @@ class Lab:
 
         return run()
 
-    def note(self, outcome: Outcome | str) -> Callable[[Kprobe, Any], None]:
-        """A pre_handler that notes an outcome."""
+    def outcome(self, name: str, text: str = "") -> OwnOutcome:
+        """Declare an outcome of the scenario's own, so that it can be noted, and is searched like all others.
+
+        >>> lost = lab.outcome("lost-update", "one of two increments is gone")  # doctest: +SKIP
+
+        UsageError for a name that is no word of small letters, or has another meaning.
+        """
+        if not is_own_name(name) or name.startswith(VIOLATED):
+            raise UsageError(f"outcome {name!r}: expected a name of its own, such as lost-update")
+        declared = OwnOutcome(name, text, Mark.WRONG)
+        self.kernel.own_outcomes[name] = declared
+        return declared
+
+    def note(self, outcome: AnyOutcome | str) -> Callable[[Kprobe, Any], None]:
+        """A pre_handler that notes an outcome; UsageError for one that there is not."""
         kernel = self.kernel
+        noted = kernel.own_outcomes.get(outcome) or Outcome(outcome)
 
         def handler(p: Kprobe, regs: Any) -> None:
-            kernel.note(outcome)
+            kernel.note(noted)
 
         return handler
 
@@ -129,8 +146,9 @@ class LabWorld:
         self._reference = reference
         kernel = lab.kernel
         kernel.booting = False
+        Announced(kernel)
         self.tasks: Mapping[str, Task] = {
-            cpu.name: Task(cpu.name, Guarded(codes[cpu.name]) if cpu.name in codes else None, CpuInterrupts(cpu))
+            cpu.name: Task(cpu.name, Guarded(codes[cpu.name], cpu) if cpu.name in codes else None, CpuInterrupts(cpu))
             for cpu in lab.cpus
         }
 
@@ -176,6 +194,7 @@ class Laboratory:
 
     def __init__(self, scenario: Scenario, setup: Setup, image: Image | None = None) -> None:
         self.scenario = scenario
+        self.own_outcomes: dict[str, OwnOutcome] = {}  # what the scenario has declared
         self._config = setup.config()
         arch = setup.arch
         image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf)
@@ -185,11 +204,13 @@ class Laboratory:
     def __call__(self, *, trace: bool = False) -> LabWorld:
         """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
         self._machine.reset()
+        self._machine.memory.watcher = None  # of the last world's kernel
         lab = Lab(boot(self._config, self._machine))
         if trace:
             lab.kernel.events = []
         with blamed(self.scenario):
             codes = self.scenario(lab)
+        self.own_outcomes |= lab.kernel.own_outcomes
         try:
             self._check(lab, codes)
             return LabWorld(lab, codes, self._reference)
@@ -219,10 +240,11 @@ def close(codes: Any) -> None:
 
 
 class Guarded(Coroutine[Any, Any, Any]):
-    """A scenario's code; HandlerError if it raises a Python exception."""
+    """A scenario's code: HandlerError if it raises a Python exception; an assertion that fails is an outcome, and ends
+    the execution."""
 
-    def __init__(self, code: KernelCode) -> None:
-        self.code = code
+    def __init__(self, code: KernelCode, cpu: Percpu) -> None:
+        self.code, self.cpu = code, cpu
 
     def send(self, value: Any) -> Any:
         try:
@@ -230,8 +252,17 @@ class Guarded(Coroutine[Any, Any, Any]):
         except StopIteration:
             raise
         except BaseException:
-            with blamed(self.code):
-                raise
+            try:
+                with blamed(self.code):
+                    raise
+            except Violation as violation:
+                raise self._ended_by(violation) from violation
+
+    def _ended_by(self, violation: Violation) -> ExecutionEnds:
+        outcome = violated(violation.what)
+        self.cpu.kernel.outcomes.add(outcome)
+        log(self.cpu, outcome)
+        return ExecutionEnds(str(violation))
 
     def throw(self, *error: Any) -> Any:
         return self.code.throw(*error)

@@ -20,6 +20,11 @@ class NamedScenario:
         return " ".join((self.function.__doc__ or "").split())
 
     @property
+    def ships(self) -> bool:
+        """Whether it is one of trapline's own, which have no outcomes of their own."""
+        return "::" not in self.name
+
+    @property
     def views(self) -> str:
         """The default of `Settings.views`; a scenario may be about stale ones."""
         views: str = getattr(self.function, "views", "coherent")

@@ -98,6 +98,10 @@ class Machine:
         """All that guests can write."""
         return b"".join(bytes(region.bytes) for region in self.memory.regions if not region.executable)
 
+    def is_shared(self, addr: int) -> bool:
+        """Whether guests share the data at addr, so that accesses to it can be told apart by their order."""
+        return addr in self._shared and addr not in self._own
+
     def shared(self) -> bytes:
         """The data that guests share."""
         return self.memory.read(self._shared.start, len(self._shared)) if self._shared else b""
@@ -184,7 +188,7 @@ class Machine:
                 self.quiet.add(pc)
         for operand in operands:
             address = operand.address(cpu.get, self.isa.registers.bits)
-            if address in self._shared and address not in self._own:
+            if self.is_shared(address):
                 return _access(operand), address
         return None
 

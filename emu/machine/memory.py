@@ -9,10 +9,14 @@ Memory also keeps the reservations of interpreted CPUs (ll/sc); Unicorn's engine
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emu.bits import PAGE
 from emu.errors import MemoryAccessError
+
+Watcher = Callable[[int, int, bool], None]
+"""Address, size, and whether it is a write."""
 
 RESERVED_LINE = 64  # bytes that one reservation covers
 
@@ -52,6 +56,7 @@ class Memory:
     def __init__(self) -> None:
         self.regions: list[Region] = []
         self.reservations: dict[int, int] = {}  # CPU id -> number of the reserved line
+        self.watcher: Watcher | None = None  # told of each access of the host
 
     def add(self, name: str, base: int, size: int, *, executable: bool = False) -> Region:
         region = Region(name, base, size, executable)
@@ -69,12 +74,16 @@ class Memory:
         raise MemoryAccessError(f"no memory at {addr:#x} (size {size})")
 
     def read(self, addr: int, size: int) -> bytes:
+        if self.watcher is not None:
+            self.watcher(addr, size, False)
         region = self.region(addr, size)
         offset = addr - region.base
         return bytes(region.bytes[offset : offset + size])
 
     def write(self, addr: int, data: bytes) -> None:
         """Write to memory. For text this is the memory side only: CPUs see it when they synchronise."""
+        if self.watcher is not None:
+            self.watcher(addr, len(data), True)
         region = self.region(addr, len(data))
         offset = addr - region.base
         region.bytes[offset : offset + len(data)] = data

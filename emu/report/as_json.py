@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from emu.explore.schedule import format_schedule
-from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Run
 from emu.lab.claims import covers
 from emu.lab.compare import Searched
@@ -22,7 +21,7 @@ def cell_json(cell: Cell) -> dict[str, Any]:
         "limit": report.limit,
         "covers": covers(report),
         "executions": report.executions,
-        "outcomes": {name: _outcome(cell, name) for name in Outcome},
+        "outcomes": {name: _outcome(cell, name) for name in cell.outcomes},
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from emu.explore.schedule import Schedule, format_schedule
-from emu.kernel.outcome import Outcome
 from emu.lab.cells import Cell, Settings
 from emu.lab.claims import Claim, at_most, covers
 from emu.lab.compare import Searched
@@ -17,10 +16,10 @@ def cell_text(cell: Cell) -> str:
     """The settings, a row for each outcome that was found, what was searched, and how to see each witness again."""
     rows = [
         [colour(name), cell.frequency(name).text, str(count_of(cell, name)), schedule_text(cell.witness(name))]
-        for name in Outcome
+        for name in cell.outcomes
         if cell.found(name)
     ]
-    others = [name for name in Outcome if not cell.found(name)]
+    others = [name for name in cell.outcomes if not cell.found(name)]
     found = table(("outcome", "frequency", "executions", "shortest witness"), rows)
     none = Claim.NEVER if cell.exact else Claim.NOT_FOUND
     searched = f"{cell.report.executions} executions: {covers(cell.report)}"
@@ -38,7 +37,7 @@ def _heading(settings: Settings) -> str:
 def _replays(cell: Cell) -> list[str]:
     """A command for each schedule, with the outcomes that it ends in."""
     outcomes: dict[Schedule, list[str]] = {}
-    for name in Outcome:
+    for name in cell.outcomes:
         if (witness := cell.witness(name)) is not None:
             outcomes.setdefault(witness, []).append(name)
     return [f"{', '.join(names)}: {replay_command(cell.settings, found)}" for found, names in outcomes.items()]
@@ -106,7 +105,9 @@ def _row_key(settings: Settings) -> tuple[str, str, str]:
 
 def _short(cell: Cell) -> str:
     """A cell's outcomes, one a line; `!` marks those that every execution has."""
-    names = [name + ("" if cell.frequency(name) is Claim.SOMETIMES else "!") for name in Outcome if cell.found(name)]
+    names = [
+        name + ("" if cell.frequency(name) is Claim.SOMETIMES else "!") for name in cell.outcomes if cell.found(name)
+    ]
     if cell.report.interrupted:
         names.append("not to the end")
     elif not cell.report.complete:

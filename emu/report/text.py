@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from emu.kernel.outcome import Mark, Outcome
+from emu.kernel.outcome import AnyOutcome, Mark
 from emu.kernel.state import Event
 
 COLOURS = {Mark.WRONG: "31", Mark.DOUBTFUL: "33"}
@@ -23,7 +23,7 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def colour(outcome: Outcome) -> str:
+def colour(outcome: AnyOutcome) -> str:
     """Its name, coloured by what the outcome means on a terminal that wants it."""
     code = next((code for mark, code in COLOURS.items() if mark in outcome.marks), None)
     if code is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):

@@ -364,9 +364,9 @@ def test_a_file_of_ones_own_runs(scenario, capsys):
 
 
 @pytest.mark.filterwarnings("default")
-def test_what_a_scenario_forgot_to_await_is_said(scenario):
-    with pytest.warns(RuntimeWarning, match="coroutine 'register_kprobe' was never awaited"):
-        assert main(["run", scenario("forgets_to_boot"), "--arch", "arm64"]) == 0
+def test_what_a_scenario_forgot_to_await_is_an_error(scenario, capsys):
+    assert main(["run", scenario("forgets_to_boot"), "--arch", "arm64"]) == 2
+    assert "coroutine 'register_kprobe' was never awaited; expected `await`" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default")

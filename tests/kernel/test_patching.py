@@ -40,6 +40,7 @@ def stores(laboratory, monkeypatch):
             store(kernel, addr, data, **how)
 
         monkeypatch.setattr(text, "store", record)
+        world.lab.kernel.machine.memory.watcher = None  # `record` is not the kernel's
         execute(world, RoundRobin())
         return found, kallsyms.memory_at(world.lab.kernel, where, 4)
 
