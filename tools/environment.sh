@@ -1,7 +1,7 @@
 # Sourced by tools/trapline and tools/test: makes .venv in the checkout and installs trapline into it.
 # Needs python3 (3.11 or newer) with its venv module, and pip.
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(dirname "$(dirname "$(readlink -f -- "$0")")")  # no cd: with CDPATH set it prints
 venv="$root/.venv"
 
 die() {
@@ -9,10 +9,10 @@ die() {
     exit 2
 }
 
-# install EXTRAS: at most once for each state of pyproject.toml
+# install EXTRAS: at most once for each place of the checkout and state of what says how to install it
 install() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$(python3 --version 2>&1): expected Python 3.11 or newer"
-    wanted="$1 $(cksum <"$root/pyproject.toml")"
+    wanted="$1 $root $(cat "$root/pyproject.toml" "$root/setup.py" | cksum)"
     for stamp in "$venv"/.installed*; do
         [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp" && return 0
     done

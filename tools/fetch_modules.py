@@ -6,6 +6,7 @@ this machine changes; the modules that the tests want are unpacked beside it. Th
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,13 @@ WANTED = ("crc7", "crc-itu-t", "crc8", "crc4", "crc-ccitt", "cordic", "lz4_compr
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="fetch_modules.py", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("arch", nargs="*", metavar="ARCH", help=f"of {', '.join(PACKAGES)}; default: all")
+    names = parser.parse_args(arguments).arch
+    unknown = [name for name in names if name not in PACKAGES]
+    if unknown:
+        parser.error(f"{unknown[0]!r}: expected one of {', '.join(PACKAGES)}")
     for name in names or PACKAGES:
         folder = CACHE / name
         if folder.is_dir() and any(folder.iterdir()):

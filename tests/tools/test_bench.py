@@ -13,7 +13,7 @@ def number(text):
 
 def test_the_table(capsys):
     assert bench_all.main(["--milliseconds", "1"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines, start = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
     rows = [re.split(r" {2,}", line) for line in lines[2:]]
     assert [row[0] for row in rows] == [subject.name for subject in bench_all.SUBJECTS]
     for row, subject in zip(rows, bench_all.SUBJECTS, strict=True):
@@ -22,6 +22,8 @@ def test_the_table(capsys):
         assert number(row[2]) == pytest.approx(1e6 / number(speed), rel=0.01, abs=0.001)
         assert number(row[3]) > 0
         assert row[4] == ("-" if subject.bound is None else f"{subject.bound:,}")
+    assert [line.rpartition("  ")[2] for line in start[2:]] == ["0.1 s", "0.25 s"]
+    assert all(number(re.split(r" {2,}", line)[1].removesuffix(" s")) > 0 for line in start[2:])
 
 
 @pytest.mark.parametrize("subject", bench_all.SUBJECTS, ids=lambda subject: subject.name)
