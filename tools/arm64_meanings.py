@@ -6,6 +6,7 @@ arches/arm64/kprobes.rules and arches/arm64/verdict_exclusive.rules.
 
 from __future__ import annotations
 
+from arches.arm64 import bugs
 from tools.rule_meanings import Meaning, Meanings, Mistake, Unallocated
 
 X = r"(x\d+|w\d+|xzr|wzr|sp|lr|fp)"
@@ -32,7 +33,6 @@ BARRIERS = "clrex|dsb|dmb|isb|sb|ssbb|pssbb|dfb|wfet|wfit"
 SYSTEM = "sysl?|sysp|at|dc|ic|tlbip?|cfp|dvp|cpp|cosp|brb|trcit|gcs(push|pop|ss).*|tstart|ttest|tcommit"
 MOPS = "(cpyf?[pme]|setg?[pme]).*"
 MOPS_BEFORE = Mistake("other", "copies and sets (FEAT_MOPS) were stepped", until=(6, 13))
-LITERAL = "PC-relative: in the slot it would read there"
 
 
 def hint_meanings() -> tuple[Meaning, ...]:
@@ -48,7 +48,7 @@ def hint_meanings() -> tuple[Meaning, ...]:
 ENTRIES = (
     *(Meaning(name, name, IMM) for name in ("b", "bl")),
     Meaning("b_cond", r"b\.[a-z]{2}", IMM),
-    Meaning("", r"bc\.[a-z]{2}", IMM, Mistake("system", "BC.cond (FEAT_HBC) is b_cond with bit 4 set: stepped")),
+    Meaning("", r"bc\.[a-z]{2}", IMM, Mistake("system", bugs.BC_COND.symptom)),
     *(Meaning(name, name, f"{X}, {IMM}") for name in ("cbz", "cbnz")),
     *(Meaning(name, name, f"{X}, {IMM}, {IMM}") for name in ("tbz", "tbnz")),
     *(Meaning(name, name, X) for name in ("br", "blr")),
@@ -63,7 +63,7 @@ ENTRIES = (
     *(Meaning(name, name, f"{X}, {IMM}") for name in ("adr", "adrp")),
     Meaning("", "auti[ab]sppc", IMM, Mistake("other", "AUTIASPPC and AUTIBSPPC sign an address near the PC: stepped")),
     Meaning("ldr_lit", "ldr", rf"{X}, {IMM}"),
-    Meaning("", "ldr", rf"[bhsdq]\d+, {IMM}", Mistake("other", f"literals of FP registers, {LITERAL}")),
+    Meaning("", "ldr", rf"[bhsdq]\d+, {IMM}", Mistake("other", bugs.FP_LITERAL.symptom)),
     Meaning("ldrsw_lit", "ldrsw", rf"{X}, {IMM}"),
     Meaning("prfm_lit", "prfm", rf"(\w+|#\w+)?, {IMM}"),
     # System instructions. LLVM takes op0 0, which is no register's, for generic moves.

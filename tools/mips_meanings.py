@@ -6,6 +6,7 @@ By the MIPS32 manuals (MD00086 volume II, releases 2 and 6; MD00374 for the DSP 
 
 from __future__ import annotations
 
+from arches.mips import bugs
 from tools.rule_meanings import Meaning, Meanings, Mistake, Unallocated
 
 # Branches with a delay slot, by row.
@@ -69,9 +70,9 @@ def _rows(*groups: dict[str, str]) -> tuple[Meaning, ...]:
 
 FLOATING_POINT = (
     Meaning("cop1", MSA_BRANCH, why="branches of MSA, whose target is computed as that of a bc1"),
-    Meaning("", COP1, mistake=Mistake("cop1", "taken for a bc1, although it is no branch")),
+    Meaning("", COP1, mistake=Mistake("cop1", bugs.COP1.symptom)),
 )
-JALX = Meaning("", "jalx", mistake=Mistake("other", "JALX has a delay slot, the table lacks it"))
+JALX = Meaning("", "jalx", mistake=Mistake("other", bugs.JALX.symptom))
 BC2 = Meaning(
     "", "bc2[ft]l?", mistake=Mistake("other", "BC2F, BC2T and relatives have a delay slot, the table lacks them")
 )
