@@ -82,6 +82,9 @@ def run(arguments: list[str] | None) -> int:
         with interrupts_held():  # libraries do not take a ^C while they are imported
             from emu.cli.commands import parser
 
+            if not (sys.argv[1:] if arguments is None else arguments):
+                parser().print_help(sys.stderr)
+                return BAD_INPUT
             options = parser().parse_args(arguments)  # the command's module is imported
         status: int = options.run(options)
         return status

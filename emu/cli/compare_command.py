@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from emu.cli.configuration import add_expect, add_grid, arch_names
+from emu.cli.configuration import add_expect, add_grid, arch_names, check_not_swallowed
 from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, positive
 from emu.cli.status import say_interrupted, say_lost
@@ -29,6 +29,7 @@ def add(parser: Parser) -> None:
 
 
 def compare_handlers(options: argparse.Namespace) -> int:
+    check_not_swallowed(options)
     names = options.scenario or [RACE]
     with only_answers():
         scenarios = [find_scenario(name) for name in names]

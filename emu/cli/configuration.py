@@ -10,7 +10,7 @@ from emu.cli.parser import Parser, add_fix, natural, positive
 from emu.errors import UsageError
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.lab.cells import Settings
-from emu.scenarios.registry import find_scenario
+from emu.scenarios.registry import find_scenario, shipped
 
 
 def values(choice: type[Choice]) -> list[str]:
@@ -44,6 +44,15 @@ def add_grid(parser: Parser) -> None:
 def add_expect(parser: Parser) -> None:
     help_text = "exit with 1 if it is not so: never, sometimes or always; may be given several times"
     parser.add_argument("--expect", action="append", default=[], metavar="OUTCOME=FREQUENCY", help=help_text)
+
+
+def check_not_swallowed(options: argparse.Namespace) -> None:
+    """UsageError if a scenario stands where an option with several values takes it for one of them."""
+    for option in ("arch", "variant", "patching"):
+        for value in getattr(options, option) or ():
+            if "::" in value or value in shipped():
+                what = "a scenario: expected it before the options that take several values"
+                raise UsageError(f"--{option} ... {value!r} is {what}")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

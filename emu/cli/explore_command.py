@@ -9,6 +9,7 @@ from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, natural, positive
 from emu.cli.status import say_interrupted
 from emu.cli.streams import only_answers
+from emu.errors import UsageError
 from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
 from emu.explore.search import Report
@@ -30,6 +31,8 @@ def add(parser: Parser) -> None:
 
 
 def explore_scenario(options: argparse.Namespace) -> int:
+    if options.json and options.timeline:
+        raise UsageError("explore --json: expected no --timeline beside it: `run --schedule S --json` has one")
     with only_answers():  # a file of the user's own is imported
         settings = settings_of(options)
     expected = [expectation(text, not settings.scenario.ships) for text in options.expect]

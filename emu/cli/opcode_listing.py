@@ -24,8 +24,8 @@ EVERY = 4096  # instructions between two looks at the progress
 
 
 def list_elf(options: argparse.Namespace) -> int:
-    if options.word or options.asm or options.prev:
-        raise UsageError("opcode --elf: expected no words, --asm or --prev beside it")
+    if options.word or options.asm or options.prev or "at" in options.given:
+        raise UsageError("opcode --elf: expected no words, --asm, --prev or --at beside it")
     arch = arches.load(options.arch)
     file = ElfFile.load(options.elf)
     asked = asked_release(arch, options.release, file)

@@ -17,10 +17,10 @@ class Once(argparse.Action):
     """A value of an option that is given once: of two, one would be dropped."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        given: set[str] = vars(namespace).setdefault("given", set())
+        given: frozenset[str] = getattr(namespace, "given", frozenset())
         if self.option_strings and self.dest in given:
             raise argparse.ArgumentError(self, f"{values!r}: expected this option once")
-        given.add(self.dest)
+        namespace.given = given | {self.dest}
         setattr(namespace, self.dest, values)
 
 
@@ -33,6 +33,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.register("action", None, Once)  # what is done with a value unless an action is named
+        self.set_defaults(given=frozenset())
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """argparse gives a list of words its words before the first option that follows it, unless asked again."""

@@ -121,6 +121,33 @@ def test_an_option_of_which_one_value_would_be_dropped(refused, arguments):
     assert "expected this option once" in refused(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["opcode", "mips", "--elf", "firmware/mips.elf", "--at", "0x14"], "no words, --asm, --prev or --at"),
+        (["opcode", "mips", "--elf", "firmware/mips.elf", "--at", "0x10000"], "no words, --asm, --prev or --at"),
+        (["explore", "foreign_break", "--arch", "mips", "--timeline", "--json"], "no --timeline"),
+        (["compare", "--arch", "riscv", "foreign_break"], "is a scenario: expected it before"),
+        (["compare", "--variant", "mainline", "own.py::mine"], "is a scenario: expected it before"),
+    ],
+)
+def test_what_would_be_ignored_or_misunderstood(refused, arguments, said):
+    assert said in refused(*arguments)
+
+
+def test_a_file_without_a_function_lists_its_functions(refused, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("def one(lab):\n    return {}\n\ndef two(lab):\n    return {}\n")
+    said = refused("explore", str(path), "--arch", "mips")
+    assert "expected ::FUNCTION behind it; expected one of one, two" in said
+
+
+def test_no_command_gives_the_help(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("usage: trapline") and "explore" in err
+
+
 def cpu_seconds(*arguments):
     before = os.times()
     subprocess.run([sys.executable, "-P", "-m", "emu.cli", *arguments], stdout=subprocess.DEVNULL, check=True)
