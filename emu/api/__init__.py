@@ -23,6 +23,7 @@ from emu.explore.ops import Op, load, own, store, update, wait
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.kernel.guest import call_guest, run_guest
 from emu.kernel.kprobes import register_kprobe, unregister_kprobe
+from emu.kernel.outcome import Outcome
 from emu.kernel.probe import Kprobe
 from emu.lab.cells import Cell, Run, Settings
 from emu.lab.lab import Lab
@@ -35,6 +36,7 @@ __all__ = [
     "Lab",
     "Op",
     "Options",
+    "Outcome",
     "Run",
     "Settings",
     "TraplineError",

@@ -113,14 +113,38 @@ def independent(a: Op, b: Op) -> bool:
 
 
 def load(what: Named) -> Op:
+    """Before something is read that others may write.
+
+    >>> from trapline import explore, load
+    >>> async def one():
+    ...     await load("n")
+    >>> explore(lambda lab: {"cpu0": one(), "cpu1": one()}, "mips").report.complete
+    True
+    """
     return _made(Op(Access.LOAD, (Touch(named(what), Access.LOAD),)))
 
 
 def store(what: Named) -> Op:
+    """Before something is written that others may read or write.
+
+    >>> from trapline import explore, store
+    >>> async def one():
+    ...     await store("n")
+    >>> explore(lambda lab: {"cpu0": one(), "cpu1": one()}, "mips").report.complete
+    True
+    """
     return _made(Op(Access.STORE, (Touch(named(what), Access.STORE),)))
 
 
 def update(what: Named) -> Op:
+    """Before something is read and written at once, as an atomic instruction does.
+
+    >>> from trapline import explore, update
+    >>> async def one():
+    ...     await update("n")
+    >>> explore(lambda lab: {"cpu0": one(), "cpu1": one()}, "mips").report.complete
+    True
+    """
     return _made(Op(Access.UPDATE, (Touch(named(what), Access.UPDATE),)))
 
 
@@ -129,7 +153,14 @@ def fetch(what: Named) -> Op:
 
 
 def own(what: str) -> Op:
-    """The last point before a task shuts interrupts or other threads out, so that they can still come before it."""
+    """The last point before a task shuts interrupts or other threads out, so that they can still come before it.
+
+    >>> from trapline import explore, own
+    >>> async def one():
+    ...     await own("local_irq_disable")
+    >>> explore(lambda lab: {"cpu0": one(), "cpu1": one()}, "mips").report.complete
+    True
+    """
     return _made(Op(Access.OWN, (), label=what))
 
 
@@ -138,6 +169,12 @@ def wait(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...]
 
     `reads` are the objects that it depends on, and that the step behind it reads. Without them that is `what`, and
     the step may write there too, as one that takes a lock.
+
+    >>> from trapline import explore, wait
+    >>> async def one():
+    ...     await wait("n", lambda: False)
+    >>> str(explore(lambda lab: {"cpu0": one()}, "mips").frequency("deadlock"))
+    'always'
     """
     return _made(_waiting(Access.WAIT, what, ready, reads))
 
