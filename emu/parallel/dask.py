@@ -18,7 +18,7 @@ from emu.errors import TraplineError, UsageError, WorkerError
 from emu.parallel.pool import Death
 
 CONNECT_SECONDS = 10
-SILENCE = 10.0  # seconds without a worker, or an answer of the scheduler, before giving up
+SILENCE = 8.0  # seconds without a worker, or an answer of the scheduler, before giving up
 LOOK = 1.0  # seconds between two looks at the scheduler, while no piece is done
 CLOSE_SECONDS = 2
 
