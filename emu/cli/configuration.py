@@ -32,6 +32,11 @@ def add_configuration(parser: Parser) -> None:
     add_fix(parser)
 
 
+def add_all(parser: Parser) -> None:
+    help_text = "show each instruction of a guest, those too that no other CPU can see"
+    parser.add_argument("--all", action="store_true", help=help_text)
+
+
 def add_grid(parser: Parser) -> None:
     """Which cells a table has."""
     parser.add_argument("--arch", nargs="+", metavar="A", help="default: all")

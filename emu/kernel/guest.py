@@ -83,7 +83,7 @@ def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
     while budget:
         budget -= 1
         if traced:
-            log_insn(cpu)
+            log_insn(cpu, visible(cpu, core.pc) is None)
         stop = step()
         if stop is not None:
             return stop, budget

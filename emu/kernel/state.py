@@ -144,10 +144,16 @@ class Config:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a timeline: which task, and what it did."""
+    """One line of a timeline: which task, and what it did.
+
+    `place` is the address of an instruction of a guest, by symbol, and empty for all else; `unseen` marks an
+    instruction that no other task can influence or observe.
+    """
 
     task: str
     text: str
+    place: str = ""
+    unseen: bool = False
 
 
 @dataclass(frozen=True)

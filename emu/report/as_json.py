@@ -40,7 +40,9 @@ def run_json(run: Run) -> dict[str, Any]:
         **run.settings.names(),
         "schedule": format_schedule(run.schedule),
         "outcomes": list(run.outcomes),
-        "timeline": [{"cpu": run.tasks.index(event.task), "text": event.text} for event in run.events],
+        "timeline": [
+            {"cpu": run.tasks.index(event.task), "text": event.text, "unseen": event.unseen} for event in run.events
+        ],
     }
 
 

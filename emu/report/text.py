@@ -1,4 +1,4 @@
-"""How things are printed: JSON, tables, timelines, progress."""
+"""How things are printed: JSON, tables, colours, progress."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from emu.kernel.outcome import AnyOutcome, Mark
-from emu.kernel.state import Event
 
 COLOURS = {Mark.WRONG: "31", Mark.DOUBTFUL: "33"}
 _COLOURING = re.compile(r"\x1b\[[0-9;]*m")
-COLUMN = 44  # characters of one CPU in a timeline
 
 
 def print_json(value: Any) -> None:
@@ -48,14 +46,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
             lines.append("  ".join(padded).rstrip())
         if number == 0:
             lines.append("  ".join("-" * width for width in widths))
-    return "\n".join(lines)
-
-
-def timeline(events: Sequence[Event], tasks: Sequence[str]) -> str:
-    """One column per task, time going down."""
-    lines = ["".join(name.ljust(COLUMN) for name in tasks).rstrip()]
-    for event in events:
-        lines.append((" " * (COLUMN * tasks.index(event.task)) + event.text).rstrip())
     return "\n".join(lines)
 
 

@@ -269,7 +269,7 @@ def test_run_as_json(answer):
     assert set(run) == SETTINGS | {"schema", "schedule", "outcomes", "timeline"}
     assert (run["schema"], run["arch"]) == ("trapline.run/1", "arm64")
     assert run["outcomes"] == [name for name in NAMES if name in run["outcomes"]]
-    assert all(set(event) == {"cpu", "text"} for event in run["timeline"])
+    assert all(set(event) == {"cpu", "text", "unseen"} for event in run["timeline"])
 
 
 def test_a_witness_that_is_pasted_gives_its_outcome(answer):
@@ -309,6 +309,34 @@ def test_a_timeline_has_a_column_for_each_cpu(trapline, answer):
     assert store.index("store") == column  # CPU 1 puts the word back
     assert f"schedule: {witness}" in lines
     assert "outcomes: oops" in out
+
+
+DEATH = ("unregister_vs_hit", "--arch", "riscv", "--patching", "live", "--schedule", "cpu0*2 cpu1*5 cpu0*2")
+
+
+def test_the_seeds_death_is_told_in_a_dozen_lines_of_80_columns(trapline):
+    _, out, _ = trapline("run", *DEATH)
+    timeline = out.partition("\n\n")[0].splitlines()
+    assert len(timeline) <= 12 and max(map(len, timeline)) <= 80
+    assert timeline[1] == "... 23 instructions to probe_me"  # counted in the listing of guest_start and guest_loop
+
+
+def test_all_shows_each_instruction_and_json_marks_those_that_are_folded(trapline, answer):
+    _, out, _ = trapline("run", *DEATH, "--all")
+    lines = [line.strip() for line in out.partition("\n\n")[0].splitlines()]
+    events = answer("run", *DEATH)["timeline"]
+    assert lines[1:] == [event["text"] for event in events]
+    assert [event["unseen"] for event in events] == [True] * 23 + [False] * 10
+    status, _, err = trapline("run", *DEATH, "--all", "--json")
+    assert (status, err) == (2, "trapline: run --json: expected no --all beside it: JSON has every instruction\n")
+
+
+def test_all_is_about_the_timelines_of_witnesses_too(trapline):
+    folded, every = (trapline("explore", *DEATH[:5], "--timeline", *more)[1] for more in ([], ["--all"]))
+    assert "\n... 23 instructions to probe_me\n" in folded and "\nguest_loop: " not in folded
+    assert "\n... 23 instructions to probe_me\n" not in every and "\nguest_loop: " in every
+    status, _, err = trapline("explore", *DEATH[:5], "--all")
+    assert (status, err) == (2, "trapline: explore --all: expected --timeline beside it, whose lines it is about\n")
 
 
 # compare and decide
