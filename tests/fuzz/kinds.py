@@ -179,7 +179,6 @@ STATEMENTS = (
     "    await store('x')",
     "    await wait('x', lambda: False)",
     "    return 1 / 0",
-    "    print('hello')",
     "    lab.note('hit')",
     "    assert False, 'x' * 100000",
     "    await lab",
