@@ -10,9 +10,9 @@ from emu.cli.parser import Parser, command, natural, positive
 from emu.cli.status import say_interrupted
 from emu.cli.streams import only_answers
 from emu.errors import UsageError
+from emu.explore.report import Report
 from emu.explore.schedule import format_schedule
 from emu.explore.schedulers import Replay
-from emu.explore.search import Report
 from emu.lab.cells import Cell, explore_cell, run_once
 from emu.lab.claims import expectation
 from emu.report.as_json import cell_json

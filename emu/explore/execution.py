@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from emu.errors import HandlerError, UsageError
 from emu.explore.ops import Access, ExecutionEnds, Op
 from emu.explore.schedule import LONGEST, Schedule
-from emu.explore.task import Task
+from emu.explore.task import Announced, Task
 
 
 class Ending(Enum):
@@ -26,6 +26,10 @@ class World(Protocol):
     """What an execution happens in: its tasks by name, in the order in which they are started and preferred."""
 
     tasks: Mapping[str, Task]
+
+    def state(self) -> Hashable:
+        """All that decides how it goes on and how it ends; NotUnderstood if that cannot be told."""
+        ...
 
     def finish(self, ending: Ending) -> frozenset[str]:
         """The outcomes, once it is over."""
@@ -45,6 +49,7 @@ class Execution:
         self.world = world
         self.tasks = world.tasks
         self.taken: list[str] = []
+        self.said: list[Announced] = []  # what each of these steps announced
         self.current: Task | None = None  # who took the last step
         self.enabled: tuple[Task, ...] = ()
         self.ending: Ending | None = None
@@ -72,6 +77,7 @@ class Execution:
         if len(self.taken) == LONGEST:
             never_ends(task)
         self.taken.append(task.name)
+        self.said.append(task.announced())
         self.current = task
         self._advance(task.step)
 
@@ -88,12 +94,13 @@ class Execution:
         try:
             step()
         except ExecutionEnds:
-            return self._end(Ending.DIED)
+            return self.end(Ending.DIED)
         self.enabled = tuple([task for task in self.tasks.values() if task.enabled()])
         if not self.enabled:
-            self._end(how_it_ended([task.op for task in self.tasks.values() if task.op is not None]))
+            self.end(how_it_ended([task.op for task in self.tasks.values() if task.op is not None]))
 
-    def _end(self, ending: Ending) -> None:
+    def end(self, ending: Ending) -> None:
+        """It is over, and this is why."""
         self.enabled, self.ending = (), ending
         self.close()
         self.outcomes = self.world.finish(ending)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator
 from enum import Enum
 from typing import NamedTuple
 
+from emu.explore.canonical import Walk
+
 
 class Access(Enum):
     LOAD = "load"
@@ -62,11 +64,10 @@ class Op:
     """One announcement. `ready` says whether the task can go on; None means always.
 
     `label` is printed instead of the names of what is touched: what a task waits for need not be one of the objects
-    that it looks at. `commutes` promises that the step gives the same as any step that another task can take before it,
-    in either order, so that the search need not try both.
+    that it looks at.
     """
 
-    __slots__ = ("access", "awaited", "commutes", "label", "made_at", "ready", "touches")
+    __slots__ = ("access", "awaited", "label", "made_at", "ready", "touches")
 
     def __init__(
         self,
@@ -75,13 +76,11 @@ class Op:
         ready: Callable[[], bool] | None = None,
         *,
         label: str = "",
-        commutes: bool = False,
     ) -> None:
         self.access = access
         self.touches = touches
         self.ready = ready
         self.label = label
-        self.commutes = commutes
         self.awaited = False
         self.made_at: tuple[str, int] | None = None  # file and line, of one that the functions below have made
 
@@ -98,6 +97,11 @@ class Op:
         """As Python does for coroutines: who forgets `await` has announced nothing (see `emu.explore.forgotten`)."""
         if not self.awaited and self.made_at is not None:
             warnings.warn_explicit(f"operation {self!r} was never awaited", RuntimeWarning, *self.made_at)
+
+    def walk(self, walk: Walk) -> None:
+        """Nothing of it changes, but what decides whether the task can go on."""
+        walk.out += (self.access, self.touches, self.label)
+        walk.visit(self.ready)
 
     def __repr__(self) -> str:
         return f"{self.access.value} {self.what}"
@@ -180,8 +184,8 @@ def wait(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...]
 
 
 def join(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
-    """A wait after which a task only counts itself in, as at a barrier: such steps commute with everything."""
-    return _made(_waiting(Access.WAIT, what, ready, reads, commutes=True))
+    """A wait where tasks meet, as at a barrier: all that are there go on."""
+    return _made(_waiting(Access.WAIT, what, ready, reads))
 
 
 def retry(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
@@ -205,13 +209,11 @@ def _waiting(
     what: Named,
     ready: Callable[[], bool],
     reads: tuple[SharedObject, ...] | None,
-    *,
-    commutes: bool = False,
 ) -> Op:
     if reads is None:
-        return Op(access, (Touch(named(what), Access.UPDATE),), ready, commutes=commutes)
+        return Op(access, (Touch(named(what), Access.UPDATE),), ready)
     touches = tuple(Touch(one, Access.LOAD) for one in reads)
-    return Op(access, touches, ready, label=str(what), commutes=commutes)
+    return Op(access, touches, ready, label=str(what))
 
 
 class ExecutionEnds(Exception):

@@ -1,76 +1,29 @@
-"""The exhaustive search: depth first over who runs next, each execution run again from its start.
+"""The exhaustive search. Over the graph of states, where a world can tell its state; else execution by execution.
 
 A search is a function of how the world is made, the bound and the prefix, so that it can be split by prefix.
-The preemption bound (Musuvathi and Qadeer, PLDI 2007) counts switches away from a task that could have gone on.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from emu.errors import UsageError
+from emu.explore.analysis import Analysis
+from emu.explore.canonical import NotUnderstood
 from emu.explore.depth_first import DepthFirst
-from emu.explore.execution import MakeWorld
-from emu.explore.schedule import Schedule, switches
-from emu.explore.schedulers import drive
-from emu.explore.shorten import shorten
+from emu.explore.execution import Ending, Execution, MakeWorld
+from emu.explore.graph import Graph
+from emu.explore.report import Progress, Report
+from emu.explore.schedule import Schedule
+from emu.explore.schedulers import Replay, drive, repeat
+
+STATES = 100_000
 
 
-class Frequency(StrEnum):
-    """In how many of the executions an outcome is seen."""
-
-    NEVER = "never"
-    SOMETIMES = "sometimes"
-    ALWAYS = "always"
-
-
-@dataclass
-class Seen:
-    """An outcome: in how many executions, and a shortest schedule that ends in it."""
-
-    count: int = 0
-    witness: Schedule | None = None
-
-    def add(self, schedule: Schedule) -> None:
-        self.count += 1
-        if self.witness is None or _length(schedule) < _length(self.witness):
-            self.witness = schedule
-
-
-def _length(schedule: Schedule) -> tuple[int, int, Schedule]:
-    return len(schedule), switches(schedule), schedule
-
-
-@dataclass
-class Report:
-    """What a search saw. `complete` means every interleaving (within `bound`, if that is not None)."""
-
-    bound: int | None = None
-    executions: int = 0
-    complete: bool = False
-    interrupted: bool = False
-    limit: int | None = None
-    outcomes: dict[str, Seen] = field(default_factory=dict)
-
-    def frequency(self, outcome: str) -> Frequency:
-        count = self.outcomes[outcome].count if outcome in self.outcomes else 0
-        if count == 0:
-            return Frequency.NEVER
-        return Frequency.ALWAYS if count == self.executions else Frequency.SOMETIMES
-
-    def witness(self, outcome: str) -> Schedule | None:
-        return self.outcomes[outcome].witness if outcome in self.outcomes else None
-
-    def add(self, schedule: Schedule, outcomes: frozenset[str]) -> None:
-        self.executions += 1
-        for outcome in outcomes:
-            self.outcomes.setdefault(outcome, Seen()).add(schedule)
-
-
-Progress = Callable[[Report, float], None]
+class TooLarge(Exception):
+    """The graph has more states, or takes more executions, than it may."""
 
 
 def explore(
@@ -80,43 +33,86 @@ def explore(
     limit: int | None = None,
     prefix: Schedule = (),
     progress: Progress | None = None,
-    reduce: bool = True,
+    states: int = STATES,
+    checked: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Report:
-    """Every execution that begins with `prefix`, at most `limit` of them; an interrupt (^C) returns what there is.
+    """Every interleaving that begins with `prefix`; an interrupt (^C) returns what there is.
 
-    `progress(report, fraction)` is called a few times a second by `clock`; the fraction of the tree that is done is an
-    estimate that takes all branches of a choice to be of equal size. With `reduce`, a step that commutes with
-    everything is taken at once and its order against the others is not varied: fewer executions, the same outcomes.
+    At most `limit` executions are run. What has more than `states` states, or holds something whose state cannot be
+    told, is searched execution by execution; with `checked`, the latter is an error. `progress` is called by `clock`.
     """
     if bound is not None and bound < 0:
         raise UsageError(f"bound {bound}: expected 0 or more preemptions")
+    told = _Told(progress, clock, clock())
     report = Report(bound=bound, limit=limit)
-    search = DepthFirst(bound, prefix, reduce=reduce)
-    told = clock()
     try:
-        while limit is None or report.executions < limit:
-            run = drive(make_world(), search)
-            report.add(run.schedule, run.outcomes)
-            if report.executions == 1:
-                search.repeat()
-                drive(make_world(), search)
-            if not search.backtrack():
-                report.complete = True
-                break
-            if progress is not None and clock() - told > 0.2:
-                told = clock()
-                progress(report, search.fraction())
-        if reduce:
-            _shorten_witnesses(report, make_world)
+        try:
+            if not states:
+                raise TooLarge("not asked for")
+            _over_states(make_world, report, prefix, states, told)
+        except (NotUnderstood, TooLarge) as why:
+            if checked and isinstance(why, NotUnderstood):
+                raise
+            report = Report(bound=bound, limit=limit, why=str(why))
+            _one_by_one(make_world, report, prefix, told)
     except KeyboardInterrupt:
-        report.interrupted = True
+        report.interrupted, report.complete = True, False
     return report
 
 
-def _shorten_witnesses(report: Report, make_world: MakeWorld) -> None:
-    for outcome, seen in report.outcomes.items():
-        if seen.witness is not None:
-            shorter, outcomes = shorten(make_world, seen.witness)
-            if outcome in outcomes and _length(shorter) < _length(seen.witness):
-                seen.witness = shorter
+@dataclass
+class _Told:
+    """Tells of the progress, a few times a second."""
+
+    progress: Progress | None
+    clock: Callable[[], float]
+    last: float
+
+    def __call__(self, report: Report, fraction: float) -> None:
+        if self.progress is not None and self.clock() - self.last > 0.2:
+            self.last = self.clock()
+            self.progress(report, fraction)
+
+
+def _over_states(make_world: MakeWorld, report: Report, prefix: Schedule, states: int, told: _Told) -> None:
+    """Until that is done the report has the executions that came to an end."""
+    graph, runs = Graph(report.bound, prefix), 0
+    while graph.more():
+        if report.limit is not None and runs == report.limit:
+            raise TooLarge(f"not done in {runs} executions")
+        run = drive(make_world(), graph)
+        runs += 1
+        report.states = len(graph.states)
+        if report.states > states:
+            raise TooLarge(f"more than {states} states")
+        if run.ending is not None:
+            report.add(run.schedule, run.outcomes)
+        if runs == 1:
+            repeat(make_world(), run)
+        told(report, 0.0)
+    Analysis(graph, lambda schedule: _livelock(make_world, schedule)).report(report)
+    report.complete = True
+
+
+def _livelock(make_world: MakeWorld, schedule: Schedule) -> frozenset[str]:
+    """The outcomes of an execution that goes round for ever from where a schedule leads to."""
+    replay = Replay(schedule)
+    with Execution(make_world()) as run:
+        while len(run.taken) < len(schedule):
+            run.step(replay.strictly(run))
+        run.end(Ending.LIVELOCK)
+    return run.outcomes
+
+
+def _one_by_one(make_world: MakeWorld, report: Report, prefix: Schedule, told: _Told) -> None:
+    search = DepthFirst(report.bound, prefix)
+    while report.limit is None or report.executions < report.limit:
+        run = drive(make_world(), search)
+        report.add(run.schedule, run.outcomes)
+        if report.executions == 1:
+            repeat(make_world(), run)
+        if not search.backtrack():
+            report.complete = True
+            return
+        told(report, search.fraction())

@@ -6,9 +6,18 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from emu.errors import HandlerError
-from emu.explore.ops import Op
+from emu.explore.canonical import Walk
+from emu.explore.ops import Access, Op, Touch
 
 KernelCode = Coroutine[Any, Any, Any]
+
+
+Announced = tuple[Access, tuple[Touch, ...], str] | None
+
+
+def announcement(announced: Announced) -> str:
+    """What a step does, as it is printed."""
+    return "an interrupt" if announced is None else repr(Op(announced[0], announced[1], label=announced[2]))
 
 
 class Interrupts(Protocol):
@@ -66,20 +75,22 @@ class Task:
         """Whether `step` would take an interrupt instead of doing what was announced."""
         return self.interrupts is not None and self.interrupts.pending()
 
-    def announcement(self) -> str:
-        """What the next step does, as it is printed."""
-        return "an interrupt" if self.interrupted() else repr(self.op)
-
-    def commutes(self) -> bool:
-        """Whether the next step may be taken at once, because its order against other tasks' steps does not matter.
-
-        Taking an interrupt does not: it was raised before, and what the handler does up to its first
-        announcement is this CPU's own affair.
-        """
+    def announced(self) -> Announced:
+        """What the next step does: the announcement as a value, None for an interrupt."""
         op = self.op
-        if self.interrupts is not None and self.interrupts.pending():
-            return True
-        return op is not None and op.commutes and (op.ready is None or op.ready())
+        if op is None or (self.interrupts is not None and self.interrupts.pending()):
+            return None
+        return op.access, op.touches, op.label
+
+    def announcement(self) -> str:
+        """The same, as it is printed."""
+        return announcement(self.announced())
+
+    def walk(self, walk: Walk) -> None:
+        """Tell where the code stands, what was interrupted first."""
+        walk.out.append((self.name, len(self._frames)))
+        for code in self._frames:
+            walk.visit(code)
 
     def close(self) -> None:
         """Abandon what is left; the coroutines must not outlive the execution."""

@@ -6,10 +6,14 @@ executes between them nobody else can see, so it happens at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from emu.errors import GuestError, UsageError
+from emu.explore.canonical import NO_STATE
 from emu.explore.ops import Access, Op, SharedObject, Touch
 from emu.kernel import kallsyms, text
 from emu.kernel.interrupts import preemptible
+from emu.kernel.rcu import quiescent
 from emu.kernel.state import Percpu
 from emu.kernel.trace import log_insn
 from emu.kernel.traps import guest_fault, take_trap
@@ -55,10 +59,10 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
 async def run_to_halt(cpu: Percpu) -> None:
     core, kernel = cpu.core, cpu.kernel
     await (visible(cpu, core.pc) or Op(Access.FETCH, (Touch(kallsyms.text_at(kernel, core.pc), Access.FETCH),)))
-    budget = GUEST_LIMIT
+    budget = Budget()
     while True:
         text.fetched(kernel, core, core.pc)
-        stop, budget = advance(cpu, budget)
+        stop = advance(cpu, budget)
         if stop is None:
             op = visible(cpu, core.pc)
             assert op is not None
@@ -71,25 +75,32 @@ async def run_to_halt(cpu: Percpu) -> None:
             await take_trap(cpu, stop)
             op = visible(cpu, core.pc)
         if preemptible(cpu):
-            cpu.qs += 1
+            quiescent(cpu)
         if op is not None:
             await op
 
 
-def advance(cpu: Percpu, budget: int) -> tuple[Stop | None, int]:
-    """Execute the instruction at pc and those after it that nobody can influence; why it ended, the budget left."""
+@dataclass
+class Budget:
+    """Instructions that a guest may still execute. Not part of the world's state: what goes round is found as such."""
+
+    left: int = field(default=GUEST_LIMIT, metadata=NO_STATE)
+
+
+def advance(cpu: Percpu, budget: Budget) -> Stop | None:
+    """Execute the instruction at pc and those after it that nobody can influence; why it ended."""
     core, kernel = cpu.core, cpu.kernel
     step, quiet, watched, traced = core.step, kernel.machine.quiet, kernel.watched, kernel.events is not None
-    while budget:
-        budget -= 1
+    while budget.left:
+        budget.left -= 1
         if traced:
             log_insn(cpu, visible(cpu, core.pc) is None)
         stop = step()
         if stop is not None:
-            return stop, budget
+            return stop
         pc = core.pc
         if (pc not in quiet or pc in watched) and visible(cpu, pc) is not None:
-            return None, budget
+            return None
     at = kallsyms.at(kernel, core.pc)
     raise GuestError(f"{cpu.name} at {at}: no end after {GUEST_LIMIT} instructions; expected guest_exit")
 

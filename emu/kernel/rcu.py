@@ -14,15 +14,19 @@ async def synchronize_rcu(kernel: Kernel) -> None:
     """Returns when every CPU has been in a quiescent state since the call."""
     if kernel.booting:
         return
-    readers = [(cpu, cpu.qs) for cpu in kernel.percpu if not preemptible(cpu)]
-    reads = tuple(rcu_state(cpu) for cpu, _ in readers)
-    await wait("synchronize_rcu", lambda: all(_quiescent(cpu, since) for cpu, since in readers), reads)
+    readers = {cpu.id for cpu in kernel.percpu if not preemptible(cpu)}
+    kernel.grace_periods.append(readers)
+    reads = tuple(rcu_state(kernel.percpu[number]) for number in sorted(readers))
+    await wait("synchronize_rcu", lambda: all(preemptible(kernel.percpu[number]) for number in readers), reads)
+    kernel.grace_periods = [others for others in kernel.grace_periods if others is not readers]
+
+
+def quiescent(cpu: Percpu) -> None:
+    """A CPU is outside of every read-side section that began before."""
+    for readers in cpu.kernel.grace_periods:
+        readers.discard(cpu.id)
 
 
 def rcu_state(cpu: Percpu) -> SharedObject:
     """Whether a CPU may be in a read-side section, as announcements name it."""
     return SharedObject("rcu", cpu.id, f"rcu[{cpu.id}]")
-
-
-def _quiescent(cpu: Percpu, since: int) -> bool:
-    return cpu.qs != since or preemptible(cpu)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emu.explore.canonical import NO_STATE
 from emu.explore.ops import SharedObject
 from emu.explore.task import KernelCode
 from emu.isa.isa import Isa
@@ -196,7 +197,6 @@ class Percpu:
     irqs_enabled: bool = True
     handler_irqs: bool = True  # whether the handler that called the running guest function has interrupts on
     trap_depth: int = 0
-    qs: int = 0  # quiescent states passed through, for RCU
     interrupts: deque[Interrupt] = field(default_factory=deque)
     skips: int = 0  # pre_handlers that returned true
     traps_seen: dict[int, TrapSeen] = field(default_factory=dict)
@@ -246,20 +246,21 @@ class Kernel:
     machine: Machine
     patch_text: PatchText
     slots: InsnSlots
-    bug_table: Mapping[int, int]
+    bug_table: Mapping[int, int] = field(metadata=NO_STATE)
     text_poke_array: TextPokeArray
     percpu: list[Percpu] = field(default_factory=list)
     booting: bool = True
     version: int = 0  # counts what has changed in text and the kprobe table
     outcomes: set[AnyOutcome] = field(default_factory=set)
     own_outcomes: dict[str, OwnOutcome] = field(default_factory=dict)  # those that the scenario declares
-    events: list[Event] | None = None
-    watched: dict[int, SharedObject] = field(default_factory=dict)
+    events: list[Event] | None = field(default=None, metadata=NO_STATE)
+    watched: dict[int, SharedObject] = field(default_factory=dict, metadata=NO_STATE)  # its keys are told apart
     guest_runs: list[tuple[int, str, int]] = field(default_factory=list)
     kprobe_table: ProbeTable = field(default_factory=ProbeTable)
     kprobe_mutex: Mutex = field(default_factory=lambda: Mutex("kprobe_mutex"))
     text_mutex: Mutex = field(default_factory=lambda: Mutex("text_mutex"))
     stop_cpus_mutex: Mutex = field(default_factory=lambda: Mutex("stop_cpus_mutex"))
+    grace_periods: list[set[int]] = field(default_factory=list)  # of RCU: the CPUs that each still waits for
     die_chain: list[DieNotifier] = field(default_factory=list)
     blacklist: frozenset[str] = frozenset({"guest_start", "guest_exit"})
     views: TextViews = field(default_factory=TextViews)

@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 
 from emu.blame import is_ours
 from emu.errors import HandlerError
+from emu.explore.canonical import Walk
 from emu.explore.ops import Access, Op, SharedObject
 from emu.explore.task import Task
 from emu.kernel import kallsyms
@@ -30,6 +31,9 @@ class Announced:
         memory = kernel.machine.memory
         memory.watcher = self.memory
         kernel.kprobe_table.watcher = self.table
+
+    def walk(self, walk: Walk) -> None:
+        """It looks on: nothing of it is part of a world's state."""
 
     def memory(self, addr: int, size: int, writes: bool) -> None:
         """Called before the host reads or writes guest memory."""

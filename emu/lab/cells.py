@@ -10,9 +10,10 @@ from emu.arch import Setup
 from emu.errors import UsageError
 from emu.explore.forgotten import nothing_forgotten
 from emu.explore.ops import Access
+from emu.explore.report import Progress, Report
 from emu.explore.schedule import Schedule
 from emu.explore.schedulers import Scheduler, execute
-from emu.explore.search import Progress, Report, explore
+from emu.explore.search import explore
 from emu.explore.task import Task
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.outcome import VIOLATED, AnyOutcome, Outcome, OwnOutcome, violated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from emu.errors import UsageError
-from emu.explore.search import Report
+from emu.explore.report import Report
 from emu.kernel.outcome import Outcome, is_own_name
 from emu.spelling import one_of
 

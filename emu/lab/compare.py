@@ -10,7 +10,7 @@ from functools import partial
 import arches
 from emu.arch import Arch
 from emu.errors import HandlerError, UsageError
-from emu.explore.search import Report
+from emu.explore.report import Report
 from emu.kernel.bug import every, find_bugs
 from emu.lab.cells import Cell, Settings, explore_cell
 from emu.lab.lab import NotApplicable

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Generator, Hashable, Mapping, Sequence
 from typing import Any
 
 from emu.arch import Setup
 from emu.blame import Violation, blamed, name_of
 from emu.elf.image import Image, load_image
 from emu.errors import HandlerError, TraplineError, UsageError
+from emu.explore.canonical import Kinds, Walk
 from emu.explore.execution import Ending, run_alone
 from emu.explore.ops import ExecutionEnds
 from emu.explore.task import KernelCode, Task
@@ -25,6 +26,7 @@ from emu.kernel.state import DieNotifier, Kernel, Percpu
 from emu.kernel.trace import log
 from emu.lab.announced import Announced
 from emu.lab.firmware import FIRMWARE
+from emu.lab.state import kinds_of
 from emu.machine.cpu import Halt
 from emu.machine.machine import Machine
 
@@ -141,9 +143,10 @@ class Lab:
 class LabWorld:
     """One execution's world (`emu.explore.execution.World`)."""
 
-    def __init__(self, lab: Lab, codes: Mapping[str, KernelCode], reference: Reference) -> None:
+    def __init__(self, lab: Lab, codes: Mapping[str, KernelCode], reference: Reference, kinds: Kinds) -> None:
         self.lab = lab
         self._reference = reference
+        self._kinds = kinds
         kernel = lab.kernel
         kernel.booting = False
         Announced(kernel)
@@ -151,6 +154,15 @@ class LabWorld:
             cpu.name: Task(cpu.name, Guarded(codes[cpu.name], cpu) if cpu.name in codes else None, CpuInterrupts(cpu))
             for cpu in lab.cpus
         }
+
+    def state(self) -> Hashable:
+        kernel, walk = self.lab.kernel, Walk(self._kinds)
+        for task in self.tasks.values():
+            task.walk(walk)
+        walk.visit(kernel)
+        machine = kernel.machine
+        told = self.lab.has_reference, tuple(kernel.watched), *[cpu.state() for cpu in machine.cpus]
+        return *walk.out, *told, machine.memory.state()
 
     def finish(self, ending: Ending) -> frozenset[str]:
         kernel = self.lab.kernel
@@ -200,6 +212,7 @@ class Laboratory:
         image = image or load_image(FIRMWARE / f"{arch.name}.elf", arch.elf)
         self._machine = Machine(arch.isa, image, setup.make_cpu, setup.cpus)
         self._reference = Reference(setup, image)
+        self._kinds = kinds_of(self._machine)
 
     def __call__(self, *, trace: bool = False) -> LabWorld:
         """A world ready to run; HandlerError if the scenario raises or gives something else than coroutines."""
@@ -213,7 +226,7 @@ class Laboratory:
         self.own_outcomes |= lab.kernel.own_outcomes
         try:
             self._check(lab, codes)
-            return LabWorld(lab, codes, self._reference)
+            return LabWorld(lab, codes, self._reference, self._kinds)
         except TraplineError:
             close(codes)
             raise

@@ -6,7 +6,7 @@ The probes go to every instruction of the functions that the call executes: one 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from emu.elf.file import ElfFile
 from emu.elf.image import Image, Symbol
 from emu.elf.module import open_image
 from emu.errors import GuestError, UsageError
+from emu.explore.canonical import NotUnderstood
 from emu.explore.execution import Ending, run_alone
 from emu.explore.schedulers import RoundRobin, execute
 from emu.explore.task import KernelCode, Task
@@ -119,6 +120,9 @@ class OneCpu:
     def __init__(self, kernel: Kernel, code: KernelCode) -> None:
         self.tasks: Mapping[str, Task] = {"cpu0": Task("cpu0", code, CpuInterrupts(kernel.percpu[0]))}
         self.ending: Ending | None = None
+
+    def state(self) -> Hashable:
+        raise NotUnderstood("one CPU under one schedule: nothing is searched")
 
     def finish(self, ending: Ending) -> frozenset[str]:
         self.ending = ending

@@ -6,7 +6,7 @@ with memory; until then the CPU goes on fetching what it had. Data accesses go t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -122,6 +122,10 @@ class Cpu(Protocol):
         ...
 
     def restore(self, state: Any) -> None: ...
+
+    def state(self) -> Hashable:
+        """All that decides how it goes on, as a value: registers, reservation and instruction view."""
+        ...
 
     def sync_icache(self, addr: int, size: int) -> None:
         """Make this CPU's instruction view of [addr, addr+size) equal to memory."""

@@ -12,7 +12,7 @@ or by the host, ends them, also when it stores the value that was there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import signature
@@ -340,6 +340,12 @@ class InterpCpu:
         reservation = self.memory.reservations.get(self.id)
         views = tuple(view.snapshot() for view in self._views)
         return InterpState(tuple(self.gpr), self.pc, dict(self.special), reservation, views)
+
+    def state(self) -> Hashable:
+        """See `Cpu`."""
+        views = tuple([view.state() for view in self._views])
+        reserved = self.memory.reservations.get(self.id)
+        return self.pc, self.halt_at, tuple(self.gpr), tuple(self.special.values()), reserved, views
 
     def restore(self, state: InterpState) -> None:
         list.__setitem__(self.gpr, slice(None), state.gpr)

@@ -9,7 +9,7 @@ Memory also keeps the reservations of interpreted CPUs (ll/sc); Unicorn's engine
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from emu.bits import PAGE
@@ -110,6 +110,10 @@ class Memory:
         for cpu, line in list(self.reservations.items()):
             if cpu != writer and first <= line <= last:
                 del self.reservations[cpu]
+
+    def state(self) -> Hashable:
+        """What is in it, by region."""
+        return tuple([bytes(region.bytes) for region in self.regions])
 
     def snapshot(self) -> list[bytes]:
         return [bytes(region.bytes) for region in self.regions]

@@ -7,6 +7,7 @@ they all started from (the baseline) and the bytes that differ.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Hashable
 
 from emu.bits import PAGE
 from emu.machine.memory import Region
@@ -56,6 +57,10 @@ class TextView:
         if self._state is None:
             self._state = (self._baseline, dict(self._patches))
         return self._state
+
+    def state(self) -> Hashable:
+        """Where it differs from the copy that it started from."""
+        return tuple(sorted(self._patches.items())) if self._patches else ()
 
     def restore(self, state: ViewState) -> list[tuple[int, int]]:
         """Go back to a state of this view; the (offset, size) ranges whose bytes changed."""

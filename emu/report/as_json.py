@@ -21,6 +21,7 @@ def cell_json(cell: Cell) -> dict[str, Any]:
         "limit": report.limit,
         "covers": covers(report),
         "executions": report.executions,
+        "states": report.states,
         "outcomes": {name: _outcome(cell, name) for name in cell.outcomes},
     }
 

@@ -10,7 +10,8 @@ import arches
 from emu.arch import Setup
 from emu.cli import main
 from emu.errors import UsageError
-from emu.explore.search import Frequency, explore
+from emu.explore.report import Frequency
+from emu.explore.search import explore
 from emu.lab.cells import Settings, explore_cell
 from emu.lab.lab import Laboratory
 from emu.scenarios.registry import find_scenario

@@ -16,7 +16,7 @@ from emu.kernel.outcome import Outcome
 FOLDER = Path(arches.__file__).parent
 NAMES = ["hit", "missed", "claimed", "passed-on", "oops", "livelock", "deadlock", "wrong-result", "unpredictable"]
 SETTINGS = {"scenario", "arch", "variant", "patching", "preempt", "cpus", "views"}
-CELL = SETTINGS | {"schema", "complete", "bound", "limit", "covers", "executions", "outcomes"}
+CELL = SETTINGS | {"schema", "complete", "bound", "limit", "covers", "executions", "states", "outcomes"}
 RACE = ["unregister_vs_hit", "--arch", "arm64", "--variant", "mainline", "--patching", "live"]
 
 

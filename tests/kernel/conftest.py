@@ -10,9 +10,8 @@ import pytest
 import arches
 from emu.arch import Setup
 from emu.elf.image import load_image
-from emu.explore.depth_first import DepthFirst
 from emu.explore.schedulers import RoundRobin, execute
-from emu.explore.search import Report
+from emu.explore.search import explore
 from emu.kernel.boot import boot as boot_kernel
 from emu.lab.lab import FIRMWARE, Lab, Laboratory
 from emu.machine.machine import Machine
@@ -86,17 +85,26 @@ def laboratory():
 
 @pytest.fixture
 def search(laboratory):
-    """Every interleaving of such a scenario, reduced or not, each once: what a test counts in its code is right."""
+    """Every interleaving of such a scenario."""
 
-    def run(scenario, arch, variant="mainline", *, reduce=True, **settings):
-        make = laboratory(scenario, arch, variant, **settings)
-        order, report = DepthFirst(None, (), reduce=reduce), Report()
-        report.add(*execute(make(), order))
-        while order.backtrack():
-            report.add(*execute(make(), order))
+    def run(scenario, arch, variant="mainline", **settings):
+        report = explore(laboratory(scenario, arch, variant, **settings), checked=True)
+        assert report.complete
         return report
 
     return run
+
+
+class Observed(list):
+    """What a test sees of the steps of a search; it is no part of the world's state."""
+
+    def walk(self, walk):
+        pass
+
+
+@pytest.fixture
+def observed():
+    return Observed
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from emu.cli import main
 from emu.errors import UsageError
-from emu.explore.search import Report
+from emu.explore.report import Report
 from emu.kernel.outcome import Mark, Outcome
 from emu.lab.cells import Cell, Settings
 from emu.report import text

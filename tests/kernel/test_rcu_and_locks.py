@@ -6,7 +6,7 @@ from emu.explore.ops import load, wait
 from emu.kernel.interrupts import CpuInterrupts, raise_interrupt
 from emu.kernel.locks import Mutex
 from emu.kernel.notifier import notify_die, register_die_notifier
-from emu.kernel.rcu import synchronize_rcu
+from emu.kernel.rcu import quiescent, synchronize_rcu
 from emu.kernel.state import DieNotifier, Interrupt
 from emu.kernel.threads import threads
 
@@ -78,7 +78,7 @@ def test_a_reader_that_left_and_came_back_is_not_waited_for(kernel):
     irqs_off(cpu)
     op = waiting(synchronize_rcu(kernel))
     assert not op.ready()
-    cpu.qs += 1  # what a guest does between two traps
+    quiescent(cpu)  # what a guest says between two traps
     assert op.ready()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from emu.errors import UsageError
-from emu.explore.search import Report, Seen
+from emu.explore.report import Report, Seen
 from emu.kernel.outcome import Outcome
 from emu.lab.claims import Claim, claim, covers, expectation, is_exact
 

@@ -6,7 +6,6 @@ import arches
 from emu.explore.ops import ExecutionEnds
 from emu.explore.schedule import format_schedule, parse_schedule
 from emu.explore.schedulers import Replay, execute
-from emu.explore.search import explore
 from emu.kernel import text
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.compare import grid
@@ -205,18 +204,3 @@ def replay_witnesses(cell):
         taken, outcomes = execute(world, Replay(parse_schedule(format_schedule(seen.witness))))
         assert taken == seen.witness
         assert outcome in outcomes
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("arch", ["arm64", "riscv", "csky"])
-def test_the_reduced_search_finds_what_the_full_one_finds(arch):
-    """Steps that commute are not permuted; all outcomes are found without that too."""
-    settings = Settings(find_scenario("unregister_vs_hit"), arch, "mainline", "stop_machine")
-    full = explore(settings.laboratory(), reduce=False)
-    reduced = explore(settings.laboratory())
-    assert full.complete
-    assert full.executions > 10 * reduced.executions
-    assert set(full.outcomes) == set(reduced.outcomes)
-    for name in full.outcomes:
-        assert full.frequency(name) == reduced.frequency(name)
-        assert len(full.witness(name)) == len(reduced.witness(name))

@@ -107,12 +107,16 @@ def test_a_stale_view_kills_only_the_kernel_without_the_check(variant, views, wa
     assert frequencies(explored("stale_view_after_ipi", variant, views=views)) == want
 
 
+LOOKUP = ("cpu0", "load kprobe_table[probe_me]")
+
+
 def test_the_ghost_comes_after_the_synchronisation():
-    """CPU 0 has taken the interrupt, and the table is empty, when it traps on an int3 that memory does not have."""
+    """CPU 0 has taken the interrupt when it traps on an int3 that memory does not have, and finds the table empty."""
     events = [(event.task, event.text) for event in events_of(explored("stale_view_after_ipi"), "oops")]
     synchronised, trapped = events.index(("cpu0", "[sync_core]")), events.index(("cpu0", "trap: break at probe_me"))
-    removed = events.index(("cpu1", "store kprobe_table[probe_me]"))
-    assert synchronised < removed < trapped
+    removed, looked = events.index(("cpu1", "store kprobe_table[probe_me]")), events.index(LOOKUP)
+    assert synchronised < trapped < looked
+    assert removed < looked
     assert events[-1] == ("cpu0", "die: int3 at probe_me+0x1")
 
 
@@ -140,7 +144,7 @@ class Results:
     """A world that keeps what CPU 0 computed."""
 
     def __init__(self, world, seen):
-        self.world, self.tasks, self.seen = world, world.tasks, seen
+        self.world, self.tasks, self.seen, self.state = world, world.tasks, seen, world.state
 
     def finish(self, ending):
         kernel = self.world.lab.kernel

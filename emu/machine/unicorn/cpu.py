@@ -21,7 +21,8 @@ by the guest; the guest's loads from text read the view too. All regions must ex
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import unicorn
@@ -113,6 +114,7 @@ class UnicornCpu:
         self._bind()
         self._add_hooks()
         self._clean = self._engine.context_save()
+        self._scratch, self._context, self._digest = self._engine.context_save(), b"", b""
 
     def _map(self) -> None:
         """Map data, shared, and text, this CPU's own."""
@@ -364,6 +366,15 @@ class UnicornCpu:
             dict(self._soft),
             [view.snapshot() for view in self._views],
         )
+
+    def state(self) -> Hashable:
+        """See `Cpu`. The engine's whole context, in which its reservation is."""
+        self._engine.context_update(self._scratch)
+        context = bytes(self._scratch)
+        if context != self._context:
+            self._context, self._digest = context, blake2b(context, digest_size=16).digest()
+        views = tuple([view.state() for view in self._views])
+        return self._pc, self.halt_at, self._digest, tuple(self._soft.values()), views
 
     def restore(self, state: State) -> None:
         context, self._pc, soft, views = state
