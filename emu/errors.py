@@ -6,11 +6,25 @@ line on standard error and exit status 2.
 
 
 class TraplineError(Exception):
-    """Base of every error that is the input's fault and not trapline's."""
+    """Base of every error that is the input's fault and not trapline's.
+
+    >>> import trapline
+    >>> try:
+    ...     trapline.run("foreign_break", "alpha")
+    ... except trapline.TraplineError as error:
+    ...     print(str(error).partition(":")[0])
+    architecture 'alpha'
+    """
 
 
 class UsageError(TraplineError):
-    """An unknown name, or a combination of settings that makes no sense."""
+    """An unknown name, or a combination of settings that makes no sense.
+
+    >>> import trapline
+    >>> trapline.run("foreign_break", "mips", cpus=9)
+    Traceback (most recent call last):
+    emu.errors.UsageError: cpus 9: expected 1 to 8, the stacks that the firmware has
+    """
 
 
 class TableError(TraplineError):
@@ -34,7 +48,13 @@ class MemoryAccessError(TraplineError):
 
 
 class ScheduleError(TraplineError):
-    """A schedule that does not parse, or does not fit the execution it is replayed on."""
+    """A schedule that does not parse, or does not fit the execution it is replayed on.
+
+    >>> import trapline
+    >>> trapline.replay("foreign_break", "mips", "cpu1", cpus=1)
+    Traceback (most recent call last):
+    emu.errors.ScheduleError: schedule step 1: cpu1 cannot run there; expected cpu0
+    """
 
 
 class GuestError(TraplineError):
@@ -42,7 +62,13 @@ class GuestError(TraplineError):
 
 
 class HandlerError(TraplineError):
-    """A probe's handler or a scenario that raises a Python exception, gives something odd, or never ends."""
+    """A probe's handler or a scenario that raises a Python exception, gives something odd, or never ends.
+
+    >>> import trapline
+    >>> trapline.run(lambda lab: "cpu0", "mips")
+    Traceback (most recent call last):
+    emu.errors.HandlerError: <lambda> gave str; expected a dict of CPU name to coroutine
+    """
 
 
 class WorkerError(TraplineError):

@@ -17,7 +17,13 @@ from emu.verdict.opcode import opcode as one_opcode
 
 
 class Options(TypedDict, total=False):
-    """The options that the commands of the same names have, with their defaults."""
+    """The options that the commands of the same names have, with their defaults.
+
+    >>> from trapline import Options, explore
+    >>> live = Options(patching="live", cpus=2)
+    >>> str(explore("unregister_vs_hit", "riscv", variant="no-recheck", **live).frequency("oops"))
+    'sometimes'
+    """
 
     variant: str | None
     patching: str | None

@@ -63,6 +63,15 @@ Named = SharedObject | str
 class Op:
     """One announcement. `ready` says whether the task can go on; None means always.
 
+    >>> from trapline import Op, load
+    >>> async def reads_n():
+    ...     await load("n")
+    >>> code = reads_n()
+    >>> op = code.send(None)  # as a scheduler does
+    >>> isinstance(op, Op), op
+    (True, load n)
+    >>> code.close()
+
     `label` is printed instead of the names of what is touched: what a task waits for need not be one of the objects
     that it looks at.
     """
@@ -189,7 +198,14 @@ def join(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...]
 
 
 def retry(what: Named, ready: Callable[[], bool], reads: tuple[SharedObject, ...] | None = None) -> Op:
-    """As `wait`, for a task that does not sleep but repeats itself: if nobody frees it, that is a livelock."""
+    """As `wait`, for a task that does not sleep but repeats itself: if nobody frees it, that is a livelock.
+
+    >>> from trapline import explore, retry
+    >>> async def one():
+    ...     await retry("n", lambda: False)
+    >>> str(explore(lambda lab: {"cpu0": one()}, "mips").frequency("livelock"))
+    'always'
+    """
     return _made(_waiting(Access.RETRY, what, ready, reads))
 
 

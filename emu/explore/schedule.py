@@ -14,7 +14,12 @@ _ITEM = re.compile(r"([A-Za-z_][\w.-]*)(?:\*0*(\d{1,1000}))?")
 
 
 def parse_schedule(text: str) -> Schedule:
-    """`cpu0*2 cpu1` as ("cpu0", "cpu0", "cpu1"); ScheduleError names the item that does not parse."""
+    """The names of who runs, step by step; ScheduleError names the item that does not parse.
+
+    >>> from trapline import parse_schedule
+    >>> parse_schedule("cpu0*2 cpu1")
+    ('cpu0', 'cpu0', 'cpu1')
+    """
     names: list[str] = []
     for position, item in enumerate(text.split(), start=1):
         match = _ITEM.fullmatch(item)
@@ -28,7 +33,12 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def format_schedule(schedule: Schedule) -> str:
-    """The shortest text that `parse_schedule` reads back."""
+    """The shortest text that `parse_schedule` reads back.
+
+    >>> from trapline import format_schedule
+    >>> format_schedule(("cpu0", "cpu0", "cpu1"))
+    'cpu0*2 cpu1'
+    """
     runs = ((name, sum(1 for _ in run)) for name, run in groupby(schedule))
     return " ".join(name if count == 1 else f"{name}*{count}" for name, count in runs)
 

@@ -26,6 +26,12 @@ async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> 
     """Call `function` `count` times on this CPU, from its own entry and stack; its result.
 
     Raises GuestError if it faults or never ends, UsageError if the CPU is running a guest already.
+
+    >>> from trapline import run, run_guest
+    >>> def two_guests(lab):
+    ...     return {cpu.name: run_guest(cpu, "probe_me", 2) for cpu in lab.cpus}
+    >>> run(two_guests, "loongarch", cpus=2).tasks
+    ('cpu0', 'cpu1')
     """
     kernel = cpu.kernel
     if cpu.runs_guest:
@@ -41,7 +47,18 @@ async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> 
 
 
 async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
-    """Call a guest function from a probe's handler, as kernel code that the handler calls; its result."""
+    """Call a guest function from a probe's handler, as kernel code that the handler calls; its result.
+
+    >>> from trapline import Kprobe, call_guest, register_kprobe, run, run_guest
+    >>> def asks_a_guest(lab):
+    ...     async def handler(p, regs):
+    ...         print(await call_guest(lab.cpus[0], "nested_target", 20))
+    ...     probe = Kprobe(lab.symbol("probe_me"), pre_handler=handler)
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     return {"cpu0": run_guest(lab.cpus[0])}
+    >>> asked = run(asks_a_guest, "arm64")
+    44
+    """
     core, machine = cpu.core, cpu.kernel.machine
     saved, halt_at = machine.save_registers(core), core.halt_at
     machine.call(core, machine.symbol(function), (argument,), return_to=machine.return_pad)

@@ -10,6 +10,19 @@ from emu.kernel.trace import log
 
 
 def raise_interrupt(cpu: Percpu, interrupt: Interrupt) -> None:
+    """That CPU takes it when its interrupts are on and the scheduler lets it run.
+
+    >>> from trapline import Interrupt, log, raise_interrupt, run, update
+    >>> def kicks(lab):
+    ...     async def kicked(cpu):
+    ...         log(cpu, "here")
+    ...     async def kick():
+    ...         await update("queue")
+    ...         raise_interrupt(lab.cpus[1], Interrupt("kick", kicked))
+    ...     return {"cpu0": kick()}
+    >>> [(event.task, event.text) for event in run(kicks, "csky").events]
+    [('cpu0', 'update queue'), ('cpu1', '[kick]'), ('cpu1', 'here')]
+    """
     cpu.interrupts.append(interrupt)
 
 

@@ -26,12 +26,34 @@ def _name(kernel: Kernel, addr: int) -> str:
 
 
 def text_at(kernel: Kernel, addr: int) -> SharedObject:
-    """The instruction at addr, as announcements name it."""
+    """The instruction at addr, as announcements name it.
+
+    >>> from trapline import load, read_text, run, text_at
+    >>> def reads(lab):
+    ...     addr = lab.symbol("probe_me")
+    ...     async def code():
+    ...         await load(text_at(lab.kernel, addr))
+    ...         assert len(read_text(lab.kernel, addr, 2)) == 2
+    ...     return {"cpu0": code()}
+    >>> run(reads, "csky").events[0].text
+    'load text[probe_me]'
+    """
     return SharedObject("text", addr, f"text[{at(kernel, addr)}]")
 
 
 def table_at(kernel: Kernel, addr: int) -> SharedObject:
-    """The entry of addr in the kprobe table, as announcements name it."""
+    """The entry of addr in the kprobe table, as announcements name it.
+
+    >>> from trapline import load, run, table_at
+    >>> def looks_up(lab):
+    ...     addr = lab.symbol("probe_me")
+    ...     async def code():
+    ...         await load(table_at(lab.kernel, addr))
+    ...         assert lab.kernel.kprobe_table.get(addr) is None
+    ...     return {"cpu0": code()}
+    >>> run(looks_up, "csky").events[0].text
+    'load kprobe_table[probe_me]'
+    """
     return SharedObject("kprobe_table", addr, f"kprobe_table[{at(kernel, addr)}]")
 
 

@@ -38,7 +38,18 @@ async def get_kprobe(kernel: Kernel, addr: int) -> Kprobe | None:
 
 
 async def register_kprobe(kernel: Kernel, p: Kprobe) -> int:
-    """0, or -EINVAL, -ENOENT, -EILSEQ, -ENOMEM ... as Linux gives them."""
+    """0, or -EINVAL, -ENOENT, -EILSEQ, -ENOMEM ... as Linux gives them.
+
+    >>> from trapline import Kprobe, explore, register_kprobe
+    >>> def twice(lab):
+    ...     async def register():
+    ...         probe = Kprobe(lab.symbol("probe_me"))
+    ...         assert await register_kprobe(lab.kernel, probe) == 0
+    ...         assert await register_kprobe(lab.kernel, probe) == -22, "-EINVAL: it is there already"
+    ...     return {"cpu0": register()}
+    >>> explore(twice, "arm64", cpus=1).failed
+    ()
+    """
     addr = kprobe_addr(kernel, p)
     if addr < 0:
         return addr
@@ -121,19 +132,54 @@ def bind(kernel: Kernel, p: Kprobe, action: str) -> Callable[[PtRegs], Awaitable
 
 
 async def arm_kprobe(kernel: Kernel, p: Kprobe) -> None:
-    """The breakpoint, as wide as the architecture makes it for this instruction."""
+    """The breakpoint, as wide as the architecture makes it for this instruction.
+
+    >>> from trapline import Kprobe, arm_kprobe, disarm_kprobe, read_text, register_kprobe, run
+    >>> def out_and_in(lab):
+    ...     probe = Kprobe(lab.symbol("probe_me"))
+    ...     before = read_text(lab.kernel, probe.addr, 4)
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     lab.boot(disarm_kprobe(lab.kernel, probe))
+    ...     print(read_text(lab.kernel, probe.addr, 4) == before)
+    ...     lab.boot(arm_kprobe(lab.kernel, probe))
+    ...     print(read_text(lab.kernel, probe.addr, 4) == before)
+    ...     return {}
+    >>> done = run(out_and_in, "mips")
+    True
+    False
+    """
     async with kernel.text_mutex:
         await kernel.patch_text(kernel, p.where, kernel.isa.breakpoint(p.opcode))
 
 
 async def disarm_kprobe(kernel: Kernel, p: Kprobe) -> None:
+    """The word that was there before; the probe stays in the table.
+
+    >>> from trapline import Kprobe, disarm_kprobe, explore, register_kprobe, run_guest
+    >>> def never_hit(lab):
+    ...     probe = Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     lab.boot(disarm_kprobe(lab.kernel, probe))
+    ...     return {"cpu0": run_guest(lab.cpus[0])}
+    >>> str(explore(never_hit, "mips", cpus=1).frequency("hit"))
+    'never'
+    """
     async with kernel.text_mutex:
         size = len(kernel.isa.breakpoint(p.opcode))
         await kernel.patch_text(kernel, p.where, p.opcode[:size])
 
 
 async def unregister_kprobe(kernel: Kernel, p: Kprobe) -> None:
-    """Disarm, remove from the hash, wait for the readers, free the slot. One that is not registered loses its addr."""
+    """Disarm, remove from the hash, wait for the readers, free the slot. One that is not registered loses its addr.
+
+    >>> from trapline import Kprobe, explore, register_kprobe, run_guest, unregister_kprobe
+    >>> def race(lab):
+    ...     probe = Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     return {"cpu0": run_guest(lab.cpus[0]), "cpu1": unregister_kprobe(lab.kernel, probe)}
+    >>> str(explore(race, "csky").frequency("hit"))
+    'sometimes'
+    """
     async with kernel.kprobe_mutex:
         gone = await unregister_kprobe_top(kernel, p)
     await synchronize_rcu(kernel)
@@ -159,7 +205,20 @@ async def unregister_kprobe_top(kernel: Kernel, p: Kprobe) -> Kprobe | None:
 
 
 async def disable_kprobe(kernel: Kernel, p: Kprobe) -> int:
-    """Disarms at once and waits for nobody: a CPU that has trapped may still run the handlers."""
+    """Disarms at once and waits for nobody: a CPU that has trapped may still run the handlers. 0, or -EINVAL.
+
+    >>> from trapline import Kprobe, disable_kprobe, enable_kprobe, register_kprobe, run
+    >>> def off_and_on(lab):
+    ...     probe = Kprobe(lab.symbol("probe_me"))
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     for change in (disable_kprobe, enable_kprobe):
+    ...         lab.boot(change(lab.kernel, probe))
+    ...         print(probe.disabled)
+    ...     return {}
+    >>> done = run(off_and_on, "mips")
+    True
+    False
+    """
     async with kernel.kprobe_mutex:
         return 0 if await disable(kernel, p) is not None else -errno.EINVAL
 
@@ -182,6 +241,16 @@ async def disable(kernel: Kernel, p: Kprobe) -> Kprobe | None:
 
 
 async def enable_kprobe(kernel: Kernel, p: Kprobe) -> int:
+    """Arm a probe that is disabled. 0, or -EINVAL for one that is not registered.
+
+    >>> from trapline import Kprobe, KprobeFlag, enable_kprobe, explore, register_kprobe, run_guest
+    >>> def enabled_late(lab):
+    ...     probe = Kprobe(lab.symbol("probe_me"), lab.note("hit"), flags=KprobeFlag.DISABLED)
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     return {"cpu0": run_guest(lab.cpus[0]), "cpu1": enable_kprobe(lab.kernel, probe)}
+    >>> str(explore(enabled_late, "mips").frequency("hit"))
+    'sometimes'
+    """
     async with kernel.kprobe_mutex:
         ap = valid_kprobe(kernel, p)
         if ap is None or p.flags & KprobeFlag.GONE:

@@ -23,6 +23,18 @@ def notify_die(event: str, cpu: Percpu, regs: PtRegs) -> bool:
 
 
 def register_die_notifier(chain: list[DieNotifier], notifier: DieNotifier) -> None:
-    """Later ones of equal priority come after earlier ones."""
+    """Later ones of equal priority come after earlier ones.
+
+    >>> from trapline import DieNotifier, register_die_notifier, run, run_guest
+    >>> def two_are_told(lab):
+    ...     def told(name):
+    ...         return DieNotifier(name, 0, lambda event, cpu, regs: print(name))
+    ...     register_die_notifier(lab.kernel.die_chain, told("first"))
+    ...     register_die_notifier(lab.kernel.die_chain, told("second"))
+    ...     return {"cpu0": run_guest(lab.cpus[0], "foreign_break")}
+    >>> done = run(two_are_told, "riscv")
+    first
+    second
+    """
     chain.append(notifier)
     chain.sort(key=lambda n: -n.priority)

@@ -18,7 +18,12 @@ class Mark(Enum):
 
 
 class Outcome(Choice):
-    """The value is the name that users know, `text` what it means. Reports have them in this order."""
+    """The value is the name that users know, `text` what it means. Reports have them in this order.
+
+    >>> from trapline import Outcome
+    >>> Outcome("oops") is Outcome.OOPS, Outcome.OOPS.fatal, Outcome.OOPS.text
+    (True, True, 'the kernel dies: BUG, unexpected break')
+    """
 
     HIT = "hit", "a probe's handlers ran", Mark.MISLEADS
     MISSED = "missed", "a probe was hit while another ran, and counted in nmissed", Mark.MISLEADS

@@ -18,6 +18,13 @@ PostHandler = Callable[["Kprobe", PtRegs, int], Any]
 
 
 class KprobeFlag(IntFlag):
+    """KPROBE_FLAG_*: a probe that is registered with DISABLED waits for `enable_kprobe`.
+
+    >>> from trapline import Kprobe, KprobeFlag
+    >>> Kprobe(symbol_name="probe_me", flags=KprobeFlag.DISABLED).disabled
+    True
+    """
+
     GONE = 1
     DISABLED = 2
 
@@ -42,6 +49,19 @@ class Kprobe:
 
     `pre_handler(p, regs)` returns true if it changed the pc and the instruction is not to be stepped;
     `post_handler(p, regs, flags)` runs after the step.
+
+    >>> from trapline import Kprobe, register_kprobe, run, run_guest
+    >>> def handlers(lab):
+    ...     def before(p, regs):
+    ...         print("before", regs.pc == p.addr)
+    ...     def after(p, regs, flags):
+    ...         print("after", regs.pc == p.addr)
+    ...     probe = Kprobe(symbol_name="probe_me", pre_handler=before, post_handler=after)
+    ...     lab.boot(register_kprobe(lab.kernel, probe))
+    ...     return {"cpu0": run_guest(lab.cpus[0])}
+    >>> done = run(handlers, "riscv")
+    before True
+    after False
     """
 
     addr: int | None = None

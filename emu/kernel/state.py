@@ -149,6 +149,11 @@ class Event:
 
     `place` is the address of an instruction of a guest, by symbol, and empty for all else; `unseen` marks an
     instruction that no other task can influence or observe.
+
+    >>> import trapline
+    >>> event = trapline.run("foreign_break", "arm64", cpus=1).events[-1]
+    >>> event.task, event.text, event.place
+    ('cpu0', 'die: Oops - BRK #0x4 at foreign_break+0x4', '')
     """
 
     task: str
@@ -159,7 +164,17 @@ class Event:
 
 @dataclass(frozen=True)
 class Interrupt:
-    """Something to be run on a CPU. A `stopper` is a thread, so it also needs the CPU's task to be preemptible."""
+    """Something to be run on a CPU. A `stopper` is a thread, so it also needs the CPU's task to be preemptible.
+
+    >>> from trapline import Interrupt, raise_interrupt, run
+    >>> def interrupted(lab):
+    ...     async def timer(cpu):
+    ...         print("on", cpu.name)
+    ...     raise_interrupt(lab.cpus[1], Interrupt("timer", timer))
+    ...     return {}
+    >>> done = run(interrupted, "mips")
+    on cpu1
+    """
 
     name: str
     handler: Callable[[Percpu], KernelCode]
@@ -168,7 +183,12 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class DieNotifier:
-    """`call(event, cpu, regs)` returns True for NOTIFY_STOP."""
+    """`call(event, cpu, regs)` returns True for NOTIFY_STOP.
+
+    >>> from trapline import DieNotifier
+    >>> DieNotifier("kgdb", priority=-100, call=lambda event, cpu, regs: True).name
+    'kgdb'
+    """
 
     name: str
     priority: int

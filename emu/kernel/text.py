@@ -16,7 +16,15 @@ from emu.machine.cpu import Cpu
 
 
 def read(kernel: Kernel, addr: int, size: int) -> bytes:
-    """What `addr->word` gives: memory, not anybody's view."""
+    """What `addr->word` gives: memory, not anybody's view.
+
+    >>> from trapline import read_text, run
+    >>> def shows(lab):
+    ...     print(read_text(lab.kernel, lab.symbol("foreign_break", 4), 4).hex())
+    ...     return {}
+    >>> done = run(shows, "arm64")  # brk #0x4
+    800020d4
+    """
     return kernel.machine.memory.read(addr, size)
 
 
@@ -24,6 +32,17 @@ def store(kernel: Kernel, addr: int, data: bytes, *, live: bool) -> None:
     """One store. A `live` one can be seen half-way: until `synchronised`, a fetch may meet the change.
 
     Stores made during boot are visible to all CPUs at once.
+
+    >>> from trapline import explore, run_guest, store, store_text, text_at, text_synchronised
+    >>> def patches(lab):
+    ...     kernel, addr = lab.kernel, lab.symbol("probe_me")
+    ...     async def plant():
+    ...         await store(text_at(kernel, addr))
+    ...         store_text(kernel, addr, kernel.isa.breakpoint(b""), live=True)
+    ...         text_synchronised(kernel, addr)
+    ...     return {"cpu0": run_guest(lab.cpus[0]), "cpu1": plant()}
+    >>> str(explore(patches, "mips").frequency("passed-on"))  # a breakpoint, and no probe
+    'sometimes'
     """
     memory = kernel.machine.memory
     old = memory.read(addr, len(data))
@@ -48,7 +67,19 @@ def sync_all(kernel: Kernel, addr: int, size: int) -> None:
 
 
 def flush(kernel: Kernel, core: Cpu, addr: int, size: int) -> None:
-    """This CPU's own flush or serialising instruction; a stale view does not heed it."""
+    """This CPU's own flush or serialising instruction; a stale view does not heed it.
+
+    >>> from trapline import flush_text, run, store, store_text, text_at
+    >>> def patches(lab):
+    ...     kernel, addr = lab.kernel, lab.symbol("probe_me")
+    ...     async def plant():
+    ...         await store(text_at(kernel, addr))
+    ...         store_text(kernel, addr, kernel.isa.breakpoint(b""), live=True)
+    ...         flush_text(kernel, lab.cpus[0].core, addr, 4)
+    ...     return {"cpu0": plant()}
+    >>> run(patches, "mips").events[0].text
+    'store text[probe_me]'
+    """
     if coherent(kernel):
         core.sync_icache(addr, size)
 
@@ -71,7 +102,24 @@ def in_flux(kernel: Kernel, addr: int) -> bool:
 
 
 def synchronised(kernel: Kernel, addr: int) -> None:
-    """Every CPU has been made to synchronise: fetches at addr are predictable again."""
+    """Every CPU has been made to synchronise: fetches at addr are predictable again.
+
+    >>> from trapline import explore, run_guest, store, store_text, text_at, text_synchronised
+    >>> def patches(synchronises):
+    ...     def scenario(lab):
+    ...         kernel, addr = lab.kernel, lab.symbol("probe_me")
+    ...         async def plant():
+    ...             await store(text_at(kernel, addr))
+    ...             store_text(kernel, addr, kernel.isa.breakpoint(b""), live=True)
+    ...             if synchronises:
+    ...                 text_synchronised(kernel, addr)
+    ...         return {"cpu0": run_guest(lab.cpus[0]), "cpu1": plant()}
+    ...     return scenario
+    >>> for synchronises in True, False:
+    ...     print(explore(patches(synchronises), "arm64").frequency("unpredictable"))
+    never
+    sometimes
+    """
     kernel.views.in_flux.pop(addr, None)
 
 

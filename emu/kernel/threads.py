@@ -7,7 +7,21 @@ from emu.explore.task import KernelCode
 
 
 async def threads(*codes: KernelCode) -> None:
-    """Run all to their ends; the first goes first, and a switch happens only where the running one must wait."""
+    """Run all to their ends; the first goes first, and a switch happens only where the running one must wait.
+
+    >>> from trapline import run, threads, wait
+    >>> def takes_turns(lab):
+    ...     said = []
+    ...     async def first():
+    ...         await wait("second", lambda: said)
+    ...         said.append("first")
+    ...         print(said)
+    ...     async def second():
+    ...         said.append("second")
+    ...     return {"cpu0": threads(first(), second())}
+    >>> done = run(takes_turns, "mips", cpus=1)
+    ['second', 'first']
+    """
     pending: dict[KernelCode, Op] = {}
     try:
         for code in codes:

@@ -7,6 +7,17 @@ from emu.kernel.state import Event, Percpu
 
 
 def log(cpu: Percpu, text: str) -> None:
+    """A line of the timeline.
+
+    >>> from trapline import log, own, run
+    >>> def says(lab):
+    ...     async def code():
+    ...         await own("here")
+    ...         log(lab.cpus[0], "n is 0")
+    ...     return {"cpu0": code()}
+    >>> [event.text for event in run(says, "mips").events]
+    ['own here', 'n is 0']
+    """
     events = cpu.kernel.events
     if events is not None:
         events.append(Event(cpu.name, text))

@@ -27,7 +27,13 @@ from emu.spelling import one_of
 @dataclass(frozen=True)
 class Settings:
     """What to run; None stands for the default: the variant `mainline`, the variant's own patching, the scenario's
-    views, and the architecture's first engine. `fix` names bugs that the variant has no more."""
+    views, and the architecture's first engine. `fix` names bugs that the variant has no more.
+
+    >>> from trapline import Settings, settings
+    >>> one = settings("unregister_vs_hit", "mips", cpus=3)
+    >>> isinstance(one, Settings), one.text()
+    (True, 'unregister_vs_hit mips mainline live none 3 coherent')
+    """
 
     scenario: NamedScenario
     arch: str
@@ -70,7 +76,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a search found, with the settings it was made under."""
+    """What a search found, with the settings it was made under.
+
+    >>> from trapline import Cell, explore
+    >>> cell = explore("foreign_break", "mips", cpus=1)
+    >>> isinstance(cell, Cell), cell.exact, [str(one) for one in cell.outcomes if cell.found(one)]
+    (True, True, ['passed-on', 'oops'])
+    """
 
     settings: Settings
     report: Report
@@ -93,13 +105,30 @@ class Cell:
         return is_exact(self.report)
 
     def frequency(self, outcome: AnyOutcome | str) -> Claim:
-        """In how many executions it comes, as far as that is known; UsageError for an outcome that there is not."""
+        """In how many executions it comes, as far as that is known; UsageError for an outcome that there is not.
+
+        >>> from trapline import explore
+        >>> str(explore("unregister_vs_hit", "csky", limit=1).frequency("oops"))
+        'not-found'
+        """
         return claim(self.report, self._known(outcome))
 
     def found(self, outcome: AnyOutcome | str) -> bool:
+        """Whether it came in any execution.
+
+        >>> from trapline import explore
+        >>> explore("foreign_break", "mips", cpus=1).found("oops")
+        True
+        """
         return self.frequency(outcome).found
 
     def witness(self, outcome: AnyOutcome | str) -> Schedule | None:
+        """An execution with it, for `replay`; None if there was none.
+
+        >>> from trapline import explore
+        >>> explore("foreign_break", "mips", cpus=1).witness("hit") is None
+        True
+        """
         return self.report.witness(self._known(outcome))
 
     def _known(self, outcome: AnyOutcome | str) -> str:
@@ -131,7 +160,13 @@ def explore_cell(
 
 @dataclass(frozen=True)
 class Run:
-    """One execution: who ran, what came of it, and what every CPU did on the way."""
+    """One execution: who ran, what came of it, and what every CPU did on the way.
+
+    >>> from trapline import Run, format_schedule, run
+    >>> one = run("foreign_break", "csky", cpus=1)
+    >>> isinstance(one, Run), format_schedule(one.schedule), one.events[-1].task
+    (True, 'cpu0*4', 'cpu0')
+    """
 
     settings: Settings
     schedule: Schedule

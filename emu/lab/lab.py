@@ -39,7 +39,15 @@ HANGS = {Ending.DEADLOCK: Outcome.DEADLOCK, Ending.LIVELOCK: Outcome.LIVELOCK}
 
 
 class NotApplicable(TraplineError):
-    """The scenario needs something that this architecture does not have."""
+    """The scenario needs something that this architecture does not have.
+
+    >>> import trapline
+    >>> try:
+    ...     trapline.explore("likely_branch", "riscv")
+    ... except trapline.NotApplicable as error:
+    ...     print(error)
+    riscv: its firmware has no probe_likely_site; expected one of its symbols
+    """
 
 
 class Cpus(tuple[Percpu, ...]):
@@ -56,6 +64,13 @@ class Lab:
     """What a scenario sees: `cpus`, `kernel`, symbols, and ways to note outcomes.
 
     Every address that it asks for is watched: guests yield before they fetch there.
+
+    >>> from trapline import Lab, run, run_guest
+    >>> def one_cpu_idles(lab: Lab):
+    ...     print([cpu.name for cpu in lab.cpus], lab.kernel.isa.name)
+    ...     return {"cpu0": run_guest(lab.cpus[0])}
+    >>> done = run(one_cpu_idles, "csky", cpus=2)
+    ['cpu0', 'cpu1'] csky
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -64,7 +79,15 @@ class Lab:
         self.has_reference = True  # whether what the guests compute must be what they compute without probes
 
     def symbol(self, name: str, offset: int = 0) -> int:
-        """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it."""
+        """A symbol's address, plus an offset in bytes; NotApplicable if this firmware lacks it.
+
+        >>> from trapline import run
+        >>> def finds(lab):
+        ...     print(lab.symbol("probe_me", 4) - lab.symbol("probe_me"))
+        ...     return {}
+        >>> done = run(finds, "mips")
+        4
+        """
         base = self.kernel.machine.address_of(name)
         if base is None:
             raise NotApplicable(f"{self.kernel.isa.name}: its firmware has no {name}; expected one of its symbols")
@@ -73,7 +96,16 @@ class Lab:
 
     def boot(self, code: Coroutine[Any, Any, int]) -> None:
         """Run kernel code to its end before the other CPUs come up; UsageError if it gives a negative errno, would
-        wait for somebody else, or never ends."""
+        wait for somebody else, or never ends.
+
+        >>> from trapline import Kprobe, register_kprobe, run
+        >>> def at_nothing(lab):
+        ...     lab.boot(register_kprobe(lab.kernel, Kprobe(symbol_name="no_such_function")))
+        ...     return {}
+        >>> run(at_nothing, "mips")
+        Traceback (most recent call last):
+        emu.errors.UsageError: boot: register_kprobe gave -ENOENT; expected 0
+        """
         if not isinstance(code, Coroutine):
             raise UsageError(f"boot: {code!r}: expected a coroutine, such as register_kprobe(...)")
         result = run_alone(code, f"boot: {name_of(code)}")
@@ -81,13 +113,28 @@ class Lab:
             raise UsageError(f"boot: {name_of(code)} gave -{errno.errorcode[-result]}; expected 0")
 
     def probe_and_run(self, site: str, function: str, count: int = 3) -> Mapping[str, KernelCode]:
-        """CPU 0 calls a function `count` times with a probe at one of its instructions."""
+        """CPU 0 calls a function `count` times with a probe at one of its instructions.
+
+        >>> from trapline import explore
+        >>> cell = explore(lambda lab: lab.probe_and_run("probe_likely_site", "probe_likely"), "mips", cpus=1)
+        >>> str(cell.frequency("wrong-result"))  # the bug likely-polarity (`trapline list bugs`)
+        'always'
+        """
         probe = Kprobe(self.symbol(site))
         self.boot(register_kprobe(self.kernel, probe))
         return {"cpu0": run_guest(self.cpus[0], function, count)}
 
     def jump(self, addr: int, target: int) -> bytes:
-        """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none."""
+        """The jump that a patchable nop at addr becomes; NotApplicable if this architecture has none.
+
+        >>> from trapline import run
+        >>> def shows(lab):
+        ...     addr = lab.symbol("nop5_site")
+        ...     print(lab.jump(addr, addr + 5 + 0x20).hex(" "))
+        ...     return {}
+        >>> done = run(shows, "x86")
+        e9 20 00 00 00
+        """
         poke = self.kernel.port.text_poke
         if poke is None:
             raise NotApplicable(f"{self.kernel.isa.name}: no jump that takes the place of a nop")
@@ -95,7 +142,14 @@ class Lab:
 
     def run_guest(self, cpu: Percpu, function: str, count: int, results: Collection[int]) -> KernelCode:
         """A guest whose result depends on who comes first: one not in `results` is wrong, and no other comparison
-        is made in this scenario."""
+        is made in this scenario.
+
+        >>> from trapline import explore
+        >>> def wants_seven(lab):
+        ...     return {"cpu0": lab.run_guest(lab.cpus[0], "probe_me", 1, (7,))}
+        >>> str(explore(wants_seven, "mips", cpus=1).frequency("wrong-result"))
+        'always'
+        """
         self.has_reference = False
 
         async def run() -> None:
@@ -107,9 +161,22 @@ class Lab:
     def outcome(self, name: str, text: str = "") -> OwnOutcome:
         """Declare an outcome of the scenario's own, so that it can be noted, and is searched like all others.
 
-        >>> lost = lab.outcome("lost-update", "one of two increments is gone")  # doctest: +SKIP
-
         UsageError for a name that is no word of small letters, or has another meaning.
+
+        >>> from trapline import explore, load, store
+        >>> def two_increments(lab):
+        ...     lost, n, done = lab.outcome("lost-update", "one of two increments is gone"), [0], []
+        ...     async def increment():
+        ...         await load("n")
+        ...         read = n[0]
+        ...         await store("n")
+        ...         n[0] = read + 1
+        ...         done.append(1)
+        ...         if len(done) == 2 and n[0] == 1:
+        ...             lab.kernel.note(lost)
+        ...     return {"cpu0": increment(), "cpu1": increment()}
+        >>> str(explore(two_increments, "mips").frequency("lost-update"))
+        'sometimes'
         """
         if not is_own_name(name) or name.startswith(VIOLATED):
             raise UsageError(f"outcome {name!r}: expected a name of its own, such as lost-update")
@@ -118,7 +185,16 @@ class Lab:
         return declared
 
     def note(self, outcome: AnyOutcome | str) -> Callable[[Kprobe, Any], None]:
-        """A pre_handler that notes an outcome; UsageError for one that there is not."""
+        """A pre_handler that notes an outcome; UsageError for one that there is not.
+
+        >>> from trapline import Kprobe, explore, register_kprobe, run_guest
+        >>> def counts(lab):
+        ...     probe = Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))
+        ...     lab.boot(register_kprobe(lab.kernel, probe))
+        ...     return {"cpu0": run_guest(lab.cpus[0])}
+        >>> str(explore(counts, "x86", cpus=1).frequency("hit"))
+        'always'
+        """
         kernel = self.kernel
         noted = kernel.own_outcomes.get(outcome) or Outcome(outcome)
 
@@ -128,7 +204,17 @@ class Lab:
         return handler
 
     def call_guest(self, function: str, argument: int = 0) -> Callable[[Kprobe, Any], Coroutine[Any, Any, None]]:
-        """A pre_handler that calls a guest function on the CPU that hit."""
+        """A pre_handler that calls a guest function on the CPU that hit.
+
+        >>> from trapline import Kprobe, explore, register_kprobe, run_guest
+        >>> def nested(lab):
+        ...     outer = Kprobe(lab.symbol("probe_me"), pre_handler=lab.call_guest("nested_target"))
+        ...     lab.boot(register_kprobe(lab.kernel, outer))
+        ...     lab.boot(register_kprobe(lab.kernel, Kprobe(lab.symbol("nested_target"))))
+        ...     return {"cpu0": run_guest(lab.cpus[0])}
+        >>> str(explore(nested, "arm64", cpus=1).frequency("missed"))
+        'always'
+        """
         kernel = self.kernel
 
         async def handler(p: Kprobe, regs: Any) -> None:
@@ -137,6 +223,18 @@ class Lab:
         return handler
 
     def register_die_notifier(self, name: str, call: Callable[[str, Percpu, Any], bool], priority: int = 0) -> None:
+        """Somebody who is told of traps that are no probe's: `call(event, cpu, regs)` is true if the trap was his.
+
+        >>> from trapline import explore, run_guest
+        >>> def debugged(lab):
+        ...     def debugger(event, cpu, regs):
+        ...         regs.pc += 4
+        ...         return True
+        ...     lab.register_die_notifier("debugger", debugger)
+        ...     return {"cpu0": run_guest(lab.cpus[0], "foreign_break")}
+        >>> str(explore(debugged, "riscv", cpus=1).frequency("oops"))
+        'never'
+        """
         register_die_notifier(self.kernel.die_chain, DieNotifier(name, priority, call))
 
 
