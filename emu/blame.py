@@ -27,6 +27,10 @@ async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
         return await result if inspect.isawaitable(result) else result
 
 
+class Endless(BaseException):
+    """Code of others is ended because it would not come back; no Exception, which a loop may catch."""
+
+
 class Violation(HandlerError):
     """An assertion of the user's code that does not hold; `what` is what it says, or its line where it says nothing."""
 
@@ -41,7 +45,7 @@ def blamed(code: object, expected: str = "it to return") -> Iterator[None]:
     for ^C, and for GeneratorExit, with which Python ends a coroutine that nobody needs any more."""
     try:
         yield
-    except (TraplineError, ExecutionEnds, GeneratorExit):
+    except (TraplineError, ExecutionEnds, GeneratorExit, Endless):
         raise
     except AssertionError as error:
         message, where = describe(code, error, expected), traceback.extract_tb(error.__traceback__)[-1]

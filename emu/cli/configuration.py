@@ -10,6 +10,7 @@ from emu.cli.parser import Parser, add_fix, natural, positive
 from emu.errors import UsageError
 from emu.kernel.configuration import Patching, Preempt, Views
 from emu.lab.cells import Settings
+from emu.lab.endless import NO_AWAIT
 from emu.scenarios.registry import find_scenario, shipped
 
 
@@ -19,7 +20,12 @@ def values(choice: type[Choice]) -> list[str]:
 
 def add_configuration(parser: Parser) -> None:
     """One scenario on one architecture."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="a shipped name, or path/to/file.py::function")
+    parser.add_argument(
+        "scenario",
+        metavar="SCENARIO",
+        help="a shipped name, or path/to/file.py::function; its Python code is ended after"
+        f" {NO_AWAIT:g} s without an await",
+    )
     parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
     parser.add_argument("--patching", metavar="P", help=f"{', '.join(Patching)}; default: as the variant does")

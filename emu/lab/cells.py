@@ -19,6 +19,7 @@ from emu.kernel.configuration import Patching, Preempt, Views
 from emu.kernel.outcome import VIOLATED, AnyOutcome, Outcome, OwnOutcome, violated
 from emu.kernel.state import Event
 from emu.lab.claims import Claim, claim, is_exact
+from emu.lab.endless import endless_loops_end
 from emu.lab.lab import Laboratory, LabWorld
 from emu.lab.scenario import NamedScenario
 from emu.spelling import one_of
@@ -148,7 +149,7 @@ def explore_cell(
 ) -> Cell:
     """Search every interleaving, within the bound and the limit on executions if they are given."""
     laboratory = settings.laboratory()
-    with nothing_forgotten() as check:
+    with endless_loops_end(settings.scenario.name), nothing_forgotten() as check:
 
         def world() -> LabWorld:
             check()
@@ -178,7 +179,7 @@ class Run:
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
     laboratory = settings.laboratory()
-    with nothing_forgotten():
+    with endless_loops_end(settings.scenario.name), nothing_forgotten():
         return _run(settings, laboratory(trace=True), scheduler)
 
 

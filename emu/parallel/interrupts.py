@@ -32,6 +32,7 @@ class Signals:
     def __init__(self) -> None:
         self.first: int | None = None
         self.over = False
+        self.held = False  # whether one waits until nothing is harmed
         self._when = 0.0
 
     def status(self, otherwise: int) -> int:
@@ -48,10 +49,10 @@ class Signals:
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
         if self.over:
             return
-        if waits(frame):
-            signal.setitimer(signal.ITIMER_REAL, SOON)
-        else:
+        self.held = waits(frame)
+        if not self.held:
             raise Interrupted
+        again_soon()
 
 
 @contextmanager
@@ -76,6 +77,12 @@ def signals_interrupt(signals: Signals, to_the_end: bool = False) -> Iterator[No
         for number in taken:
             otherwise = signal.default_int_handler if number in pythons else signal.SIG_DFL
             signal.signal(number, signal.SIG_IGN if to_the_end else otherwise)
+
+
+def again_soon() -> None:
+    """SIGALRM comes in a moment; one that comes at intervals goes on with them."""
+    _, interval = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, SOON, interval)
 
 
 def waits(frame: FrameType | None) -> bool:

@@ -13,6 +13,7 @@ import emu.scenarios
 from emu.blame import blamed
 from emu.errors import HandlerError, UsageError
 from emu.lab.decide import Question
+from emu.lab.endless import endless_loops_end
 from emu.lab.lab import Scenario
 from emu.lab.scenario import NamedScenario
 from emu.spelling import one_of
@@ -57,7 +58,7 @@ def _load(path: Path) -> ModuleType:
     if not path.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"scenario file {str(path)!r}: expected a Python file")
     module = importlib.util.module_from_spec(spec)
-    with blamed(str(path), "a file that can be imported"):
+    with endless_loops_end(path.name), blamed(str(path), "a file that can be imported"):
         try:
             spec.loader.exec_module(module)
         except SyntaxError as error:
