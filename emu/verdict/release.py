@@ -12,6 +12,10 @@ Release = tuple[int, ...]
 """(6, 1) or, of the stable line 6.1, (6, 1, 192). Comparisons are the tuple's: each line begins with mainline's."""
 
 
+LAST = {3: 19, 4: 20, 5: 19, 6: 19}
+"""The last mainline release of each major number that is over (Makefile, VERSION and PATCHLEVEL, v3.19 to v6.19)."""
+
+
 def parse_release(text: str) -> Release:
     """`6.1`, `v6.1`, `6.1.176`, or what `uname -r` says, such as 6.1.0-50-cloud-arm64; UsageError for others.
 
@@ -23,6 +27,11 @@ def parse_release(text: str) -> Release:
     if match is None:
         raise UsageError(f"release {text!r}: expected a Linux release such as 6.1 or v6.18")
     numbers = tuple(int(number) for number in match.groups() if number is not None)
+    if numbers[1] > LAST.get(numbers[0], numbers[1]):
+        raise UsageError(
+            f"release {text!r}: Linux {numbers[0]} ended with {numbers[0]}.{LAST[numbers[0]]}; expected one"
+            " that there is"
+        )
     return numbers if numbers[2:] != (0,) else numbers[:2]
 
 

@@ -87,3 +87,11 @@ def test_one_name_for_two_rows_of_one_stable_release_is_an_error():
 def test_a_border_of_mainline_alone():
     assert Border.parse("6.2") == Border((6, 2))
     assert list(Border.parse("6.2,6.1.4").ends()) == [(6, 2), (6, 1, 4), (6, 2)]
+
+
+@pytest.mark.parametrize(("text", "last"), [("6.99", "6.19"), ("6.20", "6.19"), ("5.20.3", "5.19"), ("v4.21", "4.20")])
+def test_a_release_that_never_was_is_refused(text, last):
+    """Linus went from 3.19 to 4.0, from 4.20 to 5.0, from 5.19 to 6.0 and from 6.19 to 7.0."""
+    with pytest.raises(UsageError, match=f"{text}.*ended with {last}"):
+        parse_release(text)
+    assert parse_release(last) == tuple(map(int, last.split(".")))
