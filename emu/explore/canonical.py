@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import builtins
 import gc
+import marshal
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import partial
+from hashlib import blake2b
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -56,8 +58,9 @@ class Kinds:
         self._constants = tuple(constants)
         self._trusted = trusted
         self._globals: dict[CodeType, tuple[str, ...]] = {}
+        self._names: dict[type, str] = {}
         self._fixed: dict[int, bool] = {}  # by id of a value that some module holds
-        self.kept: dict[int, object] = {}  # constants by id, so that an id stays theirs
+        self._numbers: dict[int, tuple[int, object]] = {}  # of constants, by id; kept, so that an id stays theirs
 
     def visit_of(self, kind: type) -> Visit:
         """For a class that is met for the first time."""
@@ -75,12 +78,26 @@ class Kinds:
             names = self._globals[code] = found
         return names
 
+    def name(self, kind: type) -> str:
+        """What stands for a class: one that a scenario makes is another object in each execution."""
+        name = self._names.get(kind)
+        if name is None:
+            name = self._names[kind] = f"{kind.__module__}.{kind.__qualname__}"
+        return name
+
+    def number(self, value: object) -> int:
+        """What stands for a constant."""
+        known = self._numbers.get(id(value))
+        if known is None:
+            known = self._numbers[id(value)] = len(self._numbers), value
+        return known[0]
+
     def fixed(self, value: object) -> bool:
         """Whether what a module holds under some name keeps no state: trusted code, modules of Python's own."""
         fixed = self._fixed.get(id(value))
         if fixed is None:
             fixed = self._fixed[id(value)] = self._is_fixed(value)
-            self.kept[id(value)] = value
+            self.number(value)
         return fixed
 
     def _is_fixed(self, value: object) -> bool:
@@ -94,17 +111,15 @@ class Kinds:
         return isinstance(value, BuiltinFunctionType)
 
     def _classify(self, kind: type) -> Visit:
-        if issubclass(kind, (*self._constants, type, ModuleType, CodeType)):
+        if issubclass(kind, (*self._constants, type, ModuleType, CodeType, Enum)):
             return _constant
-        if issubclass(kind, Enum):
-            return _atom
         if "walk" in vars(kind):
             return _by_itself
         for base, visit in BASES.items():
             if issubclass(kind, base):
                 return visit if kind is base or not _has_fields(kind) else _both(visit, kind)
         if issubclass(kind, (int, str, bytes)):
-            return _both(_atom, kind) if _has_fields(kind) else _atom
+            return _both(_plain, kind) if _has_fields(kind) else _plain
         if is_dataclass(kind):
             names = tuple(field.name for field in fields(kind) if field.metadata.get("state", True))
             return _fields(kind, names)
@@ -120,7 +135,7 @@ class Kinds:
 
 
 class Walk:
-    """One walk over a world: `out` is the value, as a flat list of tokens."""
+    """One walk over a world: `out` is what there is to tell, as a flat list of numbers, text and tuples of them."""
 
     def __init__(self, kinds: Kinds) -> None:
         self.out: list[Any] = []
@@ -129,6 +144,14 @@ class Walk:
         self._numbers: dict[int, int] = {}
         self._alive: list[object] = []  # what was numbered may be made on the way, and its id must stay its own
         self._modules: set[tuple[int, str]] = set()
+
+    def value(self) -> bytes:
+        """What was told, as 16 bytes. (Marshal's format of version 0 depends on values only, and tells True from 1.)"""
+        try:
+            told = marshal.dumps(self.out, 0)
+        except ValueError:
+            raise NotUnderstood("a state of numbers and text only: expected each class to tell its own so") from None
+        return blake2b(told, digest_size=16).digest()
 
     def visit(self, value: Any) -> None:
         visit = self._visits.get(value.__class__)
@@ -140,7 +163,7 @@ class Walk:
         """Whether this object is met for the first time; else its number is what there is to say."""
         number = self._numbers.get(id(value))
         if number is not None:
-            self.out.append((Walk, number))
+            self.out.append(("#", number))
             return False
         self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
@@ -156,7 +179,7 @@ class Walk:
 
     def _global(self, value: Any) -> None:
         if isinstance(value, (ModuleType, type, FunctionType, BuiltinFunctionType)) and self.kinds.fixed(value):
-            self.out.append(id(value))
+            self.out.append(self.kinds.number(value))
         elif isinstance(value, ModuleType):
             raise NotUnderstood(f"module {value.__name__}: expected code that keeps its state where it is seen")
         elif isinstance(value, type):
@@ -180,14 +203,18 @@ def _atom(walk: Walk, value: Hashable) -> None:
     walk.out.append(value)
 
 
-def _typed(walk: Walk, value: Hashable) -> None:
-    """What is equal to a number of another kind."""
-    walk.out += (value.__class__, repr(value))
+def _plain(walk: Walk, value: Any) -> None:
+    """A subclass of a plain kind of values."""
+    base = next(kind for kind in (int, str, bytes) if isinstance(value, kind))
+    walk.out += (walk.kinds.name(type(value)), base.__repr__(value))
+
+
+def _printed(walk: Walk, value: object) -> None:
+    walk.out.append(repr(value))
 
 
 def _constant(walk: Walk, value: object) -> None:
-    walk.kinds.kept[id(value)] = value
-    walk.out.append(id(value))
+    walk.out.append(walk.kinds.number(value))
 
 
 def _sequence(walk: Walk, values: Any) -> None:
@@ -196,7 +223,7 @@ def _sequence(walk: Walk, values: Any) -> None:
 
 
 def _items(walk: Walk, values: Any) -> None:
-    walk.out.append((values.__class__, len(values)))
+    walk.out.append((walk.kinds.name(values.__class__), len(values)))
     visits, out = walk._visits, walk.out
     for value in values:
         visit = visits.get(value.__class__)
@@ -208,7 +235,7 @@ def _items(walk: Walk, values: Any) -> None:
 
 def _dict(walk: Walk, values: dict[Any, Any]) -> None:
     if walk.first(values):
-        walk.out.append((values.__class__, len(values)))
+        walk.out.append((walk.kinds.name(values.__class__), len(values)))
         for key, value in values.items():
             walk.visit(key)
             walk.visit(value)
@@ -221,7 +248,7 @@ def _set(walk: Walk, values: Any) -> None:
     for value in values:
         if not _has_order(value):
             raise NotUnderstood(f"a set with {value!r} in it: expected numbers or text, which have an order")
-    walk.out.append((values.__class__, len(values)))
+    walk.out.append((walk.kinds.name(values.__class__), len(values)))
     for value in sorted(values, key=repr):
         walk.visit(value)
 
@@ -233,7 +260,7 @@ def _has_order(value: object) -> bool:
 
 
 def _function(walk: Walk, function: FunctionType) -> None:
-    walk.out.append(function.__code__)
+    walk.out.append(walk.kinds.number(function.__code__))
     closure, defaults, named = function.__closure__, function.__defaults__, function.__kwdefaults__
     if walk.kinds.global_names(function.__code__):
         if not walk.first(function):
@@ -250,7 +277,7 @@ def _function(walk: Walk, function: FunctionType) -> None:
 
 
 def _method(walk: Walk, method: MethodType) -> None:
-    walk.out.append(MethodType)
+    walk.out.append("method")
     walk.visit(method.__func__)
     walk.visit(method.__self__)
 
@@ -266,9 +293,9 @@ def _cell(walk: Walk, cell: CellType) -> None:
         try:
             content = cell.cell_contents
         except ValueError:
-            walk.out.append(NoneType)
+            walk.out.append("empty")
             return
-        walk.out.append(CellType)
+        walk.out.append("cell")
         walk.visit(content)
 
 
@@ -288,7 +315,7 @@ def _suspended(walk: Walk, what: object, code: CodeType, frame: FrameType | None
     The collector leaves out locals that are not set, so their names are told too. How deep the stack is follows from
     the place. What comes last is the exception that is being handled, which may be None or nothing at all.
     """
-    walk.out.append(code)
+    walk.out.append(walk.kinds.number(code))
     if frame is None:
         walk.out.append(None)
         return
@@ -314,12 +341,12 @@ def _suspended(walk: Walk, what: object, code: CodeType, frame: FrameType | None
 def _by_itself(walk: Walk, value: Any) -> None:
     """A class of trapline's that tells its state itself."""
     if walk.first(value):
-        walk.out.append(value.__class__)
+        walk.out.append(walk.kinds.name(type(value)))
         value.walk(walk)
 
 
 def _partial(walk: Walk, value: partial[Any]) -> None:
-    walk.out.append(partial)
+    walk.out.append("partial")
     walk.visit(value.func)
     walk.visit(value.args)
     walk.visit(value.keywords)
@@ -328,19 +355,19 @@ def _partial(walk: Walk, value: partial[Any]) -> None:
 def _reduced(walk: Walk, value: Any) -> None:
     """An iterator of Python's own says what is left."""
     if walk.first(value):
-        walk.out.append(value.__class__)
+        walk.out.append(walk.kinds.name(type(value)))
         walk.visit(tuple(value.__reduce__()))
 
 
 def _referents(walk: Walk, value: object) -> None:
-    walk.out.append(value.__class__)
+    walk.out.append(walk.kinds.name(type(value)))
     for one in gc.get_referents(value):
         walk.visit(one)
 
 
 def _exception(walk: Walk, error: BaseException) -> None:
     if walk.first(error):
-        walk.out.append(error.__class__)
+        walk.out.append(walk.kinds.name(type(error)))
         walk.visit(error.args)
 
 
@@ -350,7 +377,7 @@ def _fields(kind: type, names: tuple[str, ...]) -> Visit:
     def visit(walk: Walk, value: Any) -> None:
         if walk.first(value):
             out, visits = walk.out, walk._visits
-            out.append(kind)
+            out.append(walk.kinds.name(kind))
             for name in names:
                 field = getattr(value, name)
                 how = visits.get(field.__class__)
@@ -368,7 +395,7 @@ def _object(kind: type) -> Visit:
 
     def visit(walk: Walk, value: Any) -> None:
         if walk.first(value):
-            walk.out.append(kind)
+            walk.out.append(walk.kinds.name(kind))
             walk.class_of(kind)
             attributes(walk, value)
 
@@ -440,8 +467,9 @@ BASES: dict[type, Visit] = {
     frozenset: _set,
 }
 VISITS: dict[type, Visit] = {
-    **dict.fromkeys((int, str, bytes, NoneType, range, CodeType), _atom),
-    **dict.fromkeys((bool, float, complex), _typed),
+    **dict.fromkeys((int, str, bytes, NoneType, bool, float, complex), _atom),
+    range: _printed,
+    CodeType: _constant,
     **BASES,
     FunctionType: _function,
     MethodType: _method,

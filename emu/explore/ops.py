@@ -109,7 +109,10 @@ class Op:
 
     def walk(self, walk: Walk) -> None:
         """Nothing of it changes, but what decides whether the task can go on."""
-        walk.out += (self.access, self.touches, self.label)
+        number = walk.kinds.number
+        walk.out += (number(self.access), self.label)
+        for one, access in self.touches:
+            walk.out += (*one, number(access))
         walk.visit(self.ready)
 
     def __repr__(self) -> str:

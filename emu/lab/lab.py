@@ -259,8 +259,9 @@ class LabWorld:
             task.walk(walk)
         walk.visit(kernel)
         machine = kernel.machine
-        told = self.lab.has_reference, tuple(kernel.watched), *[cpu.state() for cpu in machine.cpus]
-        return *walk.out, *told, machine.memory.state()
+        walk.out += (self.lab.has_reference, tuple(kernel.watched), *[cpu.state() for cpu in machine.cpus])
+        walk.out.append(machine.memory.state())
+        return walk.value()
 
     def finish(self, ending: Ending) -> frozenset[str]:
         kernel = self.lab.kernel

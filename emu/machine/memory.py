@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from emu.bits import PAGE
 from emu.errors import MemoryAccessError
@@ -55,6 +56,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.regions: list[Region] = []
+        self._digests: dict[int, tuple[bytes, bytes]] = {}  # by base: what a region held when it was asked, and that
         self.reservations: dict[int, int] = {}  # CPU id -> number of the reserved line
         self.watcher: Watcher | None = None  # told of each access of the host
 
@@ -112,8 +114,16 @@ class Memory:
                 del self.reservations[cpu]
 
     def state(self) -> Hashable:
-        """What is in it, by region."""
-        return tuple([bytes(region.bytes) for region in self.regions])
+        """What is in it: 16 bytes for each region."""
+        return tuple([self._digest(region) for region in self.regions])
+
+    def _digest(self, region: Region) -> bytes:
+        content = bytes(region.bytes)
+        before, digest = self._digests.get(region.base, (b"", b""))
+        if content != before:
+            digest = blake2b(content, digest_size=16).digest()
+            self._digests[region.base] = content, digest
+        return digest
 
     def snapshot(self) -> list[bytes]:
         return [bytes(region.bytes) for region in self.regions]

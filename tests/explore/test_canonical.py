@@ -22,7 +22,7 @@ def state(*values, kinds=KINDS):
     walk = Walk(kinds)
     for value in values:
         walk.visit(value)
-    return tuple(walk.out)
+    return walk.value()
 
 
 def after(code, steps):
@@ -232,7 +232,7 @@ class World:
     def state(self):
         walk = Walk(KINDS)
         self.tasks["t"].walk(walk)
-        return tuple(walk.out)
+        return walk.value()
 
     def finish(self, ending):
         return frozenset({ending.value})

@@ -77,7 +77,7 @@ class World:
         for task in self.tasks.values():
             task.walk(walk)
         walk.visit((self.shared, self.registers, self.raised))
-        return tuple(walk.out)
+        return walk.value()
 
     def finish(self, ending):
         held = {f"{name}={value:d}" for name, value in self.shared.items()}

@@ -29,7 +29,7 @@ class World:
         walk.visit(self.state_of_all())
         for task in self.tasks.values():
             task.walk(walk)
-        return tuple(walk.out)
+        return walk.value()
 
     def state_of_all(self):
         return self.shared
