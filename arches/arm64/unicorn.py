@@ -14,11 +14,11 @@ import re
 
 from arches.arm64.registers import FP, FP_STATUS, REGISTERS
 from emu.bits import field, mask
-from emu.machine.cpu import Trap, TrapKind
+from emu.machine.cpu import Cpu, Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
+from emu.machine.unicorn.start import unicorn_cpu
 
 UDF = bytes(4)
 
@@ -98,5 +98,5 @@ SPEC = UnicornSpec(
 )
 
 
-def make_cpu(id: int, memory: Memory) -> UnicornCpu:
-    return UnicornCpu(SPEC, id, memory)
+def make_cpu(id: int, memory: Memory) -> Cpu:
+    return unicorn_cpu(SPEC, id, memory)

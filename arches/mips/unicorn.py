@@ -19,12 +19,12 @@ import re
 from arches.mips.insns import is_branch
 from arches.mips.registers import FP, REGISTERS
 from emu.bits import field
-from emu.machine.cpu import Fault, MemoryAccess, Trap, TrapKind
+from emu.machine.cpu import Cpu, Fault, MemoryAccess, Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.pairs import PairSpec
 from emu.machine.unicorn.spec import EngineStop, Fetch, Meaning, UnicornSpec, plain_fault
+from emu.machine.unicorn.start import unicorn_cpu
 
 PMON = rb"[\x05\x45\x85\xc5]..[\x00-\x03]"
 ERET = rb"[\x18\x58\x98\xd8]..[\x42\x43]"  # COP0 with CO set and function 0x18; the engine looks at nothing else
@@ -119,5 +119,5 @@ SPEC = UnicornSpec(
 )
 
 
-def make_cpu(id: int, memory: Memory) -> UnicornCpu:
-    return UnicornCpu(SPEC, id, memory)
+def make_cpu(id: int, memory: Memory) -> Cpu:
+    return unicorn_cpu(SPEC, id, memory)

@@ -7,10 +7,10 @@ its own status is the soft register `sstatus`. Numbers are from the RISC-V Instr
 from __future__ import annotations
 
 from arches.riscv.registers import FP, REGISTERS
-from emu.machine.cpu import Trap, TrapKind
+from emu.machine.cpu import Cpu, Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
+from emu.machine.unicorn.start import unicorn_cpu
 
 EBREAK, C_EBREAK = 0x00100073, 0x9002
 SSTATUS_SPIE, SSTATUS_SPP = 1 << 5, 1 << 8
@@ -64,5 +64,5 @@ SPEC = UnicornSpec(
 )
 
 
-def make_cpu(id: int, memory: Memory) -> UnicornCpu:
-    return UnicornCpu(SPEC, id, memory)
+def make_cpu(id: int, memory: Memory) -> Cpu:
+    return unicorn_cpu(SPEC, id, memory)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 
 from arches.x86.registers import FLAGS, FP, REGISTERS, X87
-from emu.machine.cpu import Trap, TrapKind
+from emu.machine.cpu import Cpu, Trap, TrapKind
 from emu.machine.memory import Memory
-from emu.machine.unicorn.cpu import UnicornCpu
 from emu.machine.unicorn.guard import Guard
 from emu.machine.unicorn.spec import EngineStop, Meaning, UnicornSpec, plain_fault
+from emu.machine.unicorn.start import unicorn_cpu
 
 # A LOCK prefix, then others, then 0f a3/ab/b3/bb /r or 0f ba /4..7 with ModRM.mod 3.
 PREFIXES = rb"[\x26\x2e\x36\x3e\x64-\x67\xf0\xf2\xf3]"
@@ -94,5 +94,5 @@ SPEC = UnicornSpec(
 )
 
 
-def make_cpu(id: int, memory: Memory) -> UnicornCpu:
-    return UnicornCpu(SPEC, id, memory)
+def make_cpu(id: int, memory: Memory) -> Cpu:
+    return unicorn_cpu(SPEC, id, memory)

@@ -8,12 +8,12 @@ from itertools import groupby
 
 import arches
 from emu.cli.bulk import at_line, input_lines
-from emu.cli.opcode_listing import list_elf
 from emu.cli.parser import Parser, add_features, add_release, command, natural
 from emu.cli.releases import asked_release
 from emu.errors import UsageError
 from emu.isa.isa import Isa, is_whole, one_after_the_other
 from emu.isa.words import parse_bytes
+from emu.parallel.interrupts import interrupts_held
 from emu.report.text import print_json, table
 from emu.verdict.opcode import Opcode, known_features, opcode
 
@@ -37,6 +37,8 @@ def add(parser: Parser) -> None:
 
 def opcodes(options: argparse.Namespace) -> int:
     if options.elf is not None:
+        with interrupts_held():
+            from emu.cli.opcode_listing import list_elf  # a tenth of a second, of which most words need nothing
         return list_elf(options)
     if options.symbol is not None:
         raise UsageError(f"--symbol {options.symbol}: expected --elf FILE with it")

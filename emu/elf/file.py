@@ -1,6 +1,6 @@
 """One ELF file, read with suspicion: headers, sections, symbols and relocations as the file has them.
 
-The only file that imports elftools. Its low-level structures are used and not its section classes: every
+Of elftools (`structures.py`) the low-level structures are used and not the section classes: every
 offset and size is checked against the file first, so a damaged file gives an `ImageError` that says where.
 Field names are those of the System V ABI, chapters 4 and 5.
 """
@@ -11,18 +11,14 @@ import io
 import re
 import struct
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
-from elftools.elf.enums import ENUM_ST_INFO_BIND, ENUM_ST_INFO_TYPE, ENUM_ST_SHNDX
-
 from emu.errors import ImageError
+from emu.parallel.interrupts import interrupts_held
 
 EXECUTABLE = ("ET_EXEC", "ET_DYN")
 RELOCATABLE = "ET_REL"
@@ -30,15 +26,6 @@ SHN_XINDEX = 0xFFFF
 VERMAGIC = re.compile(rb"\0vermagic=(\d+\.\d+[\w.+~-]*)[ \0]")
 BANNER = re.compile(rb"Linux version (\d+\.\d+[\w.+~-]*) \(")
 SYMBOL_TABLES = ("SHT_SYMTAB", "SHT_DYNSYM")
-
-
-def _names(enum: Mapping[str, object]) -> Mapping[int, str]:
-    """Names by their numbers, of numbers with several names the first one."""
-    return {number: name for name, number in reversed(list(enum.items())) if isinstance(number, int)}
-
-
-SYMBOL_TYPES = {**_names(ENUM_ST_INFO_TYPE), 10: "STT_GNU_IFUNC"}
-BINDINGS, SPECIAL_SECTIONS = _names(ENUM_ST_INFO_BIND), _names(ENUM_ST_SHNDX)
 
 
 @dataclass(frozen=True)
@@ -108,9 +95,11 @@ class ElfFile:
         self._stream = io.BytesIO(data)
         if data[:4] != b"\x7fELF":
             raise self.error(f"not an ELF: starts with {data[:4].hex(' ') or 'nothing'}, expected 7f 45 4c 46")
+        with interrupts_held():
+            from emu.elf import structures
         try:
-            self._elf = ELFFile(self._stream)
-        except ELFError as error:
+            self._elf = structures.open_elf(self._stream)
+        except structures.ELFError as error:
             raise self.error(f"bad or truncated ELF header ({len(data)} bytes): {error}") from error
         self._header: Any = self._elf.header
         self._structs: Any = self._elf.structs
@@ -172,13 +161,15 @@ class ElfFile:
 
     def _table(self, struct: Any, offset: int, count: int, entry: int, what: str) -> Iterator[Any]:
         """`count` structures of `entry` bytes each."""
+        from emu.elf import structures
+
         if count and entry != struct.sizeof():
             raise self.error(f"{what} has entries of {entry} bytes, expected {struct.sizeof()}")
         self.slice(offset, count * entry, what)
         for index in range(count):
             try:
-                yield struct_parse(struct, self._stream, offset + index * entry)
-            except ELFError as error:  # cannot happen after the check above; a library may surprise
+                yield structures.struct_parse(struct, self._stream, offset + index * entry)
+            except structures.ELFError as error:  # cannot happen after the check above; a library may surprise
                 raise self.error(f"entry {index} of {what}: {error}") from error
 
     def segments(self) -> Iterator[Segment]:
@@ -246,6 +237,8 @@ class ElfFile:
 
     def symbols(self) -> Iterator[FileSymbol]:
         """The symbol table in its order, local ones first; the dynamic one if there is no other."""
+        from emu.elf.structures import BINDINGS, SPECIAL_SECTIONS, SYMBOL_TYPES
+
         by_type = {header["sh_type"]: header for header in reversed(self._section_headers)}
         table = next((by_type[name] for name in SYMBOL_TABLES if name in by_type), None)
         if table is None or not table["sh_size"]:

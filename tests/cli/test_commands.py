@@ -161,3 +161,21 @@ def cpu_seconds(*arguments):
 def test_start_up(arguments, seconds):
     """The best of a few, and with room for a busy machine: a library that is imported without need costs more."""
     assert min(cpu_seconds(*arguments) for _ in range(4)) < 2 * seconds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "imported"),
+    [
+        (["opcode", "riscv", "0x8532"], {"capstone"}),  # its text is Capstone's
+        (["opcode", "loongarch", "0x002a0000"], set()),
+        (["opcode", "loongarch", "--elf", "firmware/loongarch.elf", "--symbol", "probe_me"], {"elftools"}),
+        (["step", "loongarch", "0x002a0000"], set()),
+        (["step", "riscv", "0x8532"], {"capstone", "unicorn"}),
+        (["list", "archs"], {"capstone"}),
+    ],
+)
+def test_a_command_imports_the_libraries_that_it_needs(arguments, imported):
+    libraries = {"capstone", "elftools", "unicorn", "keystone", "numpy", "distributed"}
+    code = f"import sys; from emu.cli import main; main({arguments}); print(*({libraries} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()[-1].split()) == imported
