@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+import arches
 from emu.cli.configuration import add_expect, add_grid, arch_names, check_not_swallowed
 from emu.cli.expect import report_contradictions
 from emu.cli.parser import Parser, command, positive
@@ -14,8 +16,11 @@ from emu.lab.claims import expectation
 from emu.lab.compare import grid, searched
 from emu.report.as_json import comparison_json
 from emu.report.cells import comparison_text
+from emu.report.conclusion import conclusion
 from emu.report.text import ProgressLine, print_json
 from emu.scenarios.registry import RACE, find_scenario
+
+VARIANTS = ("seed", "mainline", "recheck", "no-recheck")  # what the question of November 2022 is about
 
 
 def add(parser: Parser) -> None:
@@ -23,7 +28,8 @@ def add(parser: Parser) -> None:
     command(parser, example, compare_handlers)
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=f"default: {RACE}")
     add_grid(parser)
-    parser.add_argument("--variant", nargs="+", metavar="V", help="default: every variant")
+    variants = f"default: all of them; of {RACE} {', '.join(VARIANTS)}"
+    parser.add_argument("--variant", nargs="+", metavar="V", help=variants)
     parser.add_argument("--limit", type=positive, metavar="N", help="at most N executions a cell")
     add_expect(parser)
 
@@ -36,7 +42,8 @@ def compare_handlers(options: argparse.Namespace) -> int:
     own = any(not scenario.ships for scenario in scenarios)
     expected = [expectation(text, own) for text in options.expect]
     archs = arch_names(options.arch)
-    order = grid(scenarios, archs, options.variant, options.patching, options.preempt, fix=options.fix)
+    variants = variants_of(options, archs)
+    order = grid(scenarios, archs, variants, options.patching, options.preempt, fix=options.fix)
     line = ProgressLine("compare")
     told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
     with only_answers():
@@ -48,6 +55,16 @@ def compare_handlers(options: argparse.Namespace) -> int:
         print_json(comparison_json(result))
     else:
         print(comparison_text(result))
+        if names == [RACE] and not result.missing:
+            print(f"\n{conclusion(result)}")
     if result.interrupted:
         return say_interrupted(f"{len(result.cells)} of at most {len(order)} cells are done")
     return say_lost(result.loss) if result.lost else report_contradictions(result.cells, expected)
+
+
+def variants_of(options: argparse.Namespace, archs: Sequence[str]) -> Sequence[str] | None:
+    """Those to be compared; None stands for all that there are."""
+    if options.variant is None and options.scenario in ([], [RACE]):
+        known = {variant for name in archs for variant in arches.load(name).port.variants}
+        return [variant for variant in VARIANTS if variant in known]
+    return None if "all" in (options.variant or ["all"]) else tuple(options.variant)

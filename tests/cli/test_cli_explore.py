@@ -218,7 +218,8 @@ def test_a_contradiction_comes_with_its_witness(trapline, answer):
 def test_the_closing_line_of_a_comparison(trapline, options, said):
     place = ("--arch", "arm64", "--variant", "mainline", "--patching", "live", "--preempt", "none")
     _, out, _ = trapline("compare", "unregister_vs_hit", *place, *options)
-    assert out.splitlines()[-1].endswith(f" executions, {said}")
+    closing = next(line for line in out.splitlines() if " executions, " in line)
+    assert closing.endswith(f" executions, {said}")
 
 
 def test_a_bounded_decision_says_only_what_it_knows(trapline, answer):
@@ -369,6 +370,26 @@ def test_compare_puts_architectures_side_by_side(trapline):
     assert lines[3].split() == ["mainline", "live", "none", "oops!", "passed-on!", "passed-on!"]
     assert lines[4].split() == ["oops!", "oops!"]
     assert lines[-1].startswith("3 cells, 3 executions, every interleaving")
+
+
+def test_compare_of_the_question_ends_in_words(trapline, answer):
+    options = ("--arch", "riscv")
+    lines = trapline("compare", *options)[1].splitlines()
+    table_end = next(number for number, line in enumerate(lines) if "every interleaving" in line)
+    assert " ".join(lines[table_end + 2 :]) == (
+        "Patched as each kernel does it itself, mainline and seed cannot die on riscv. "
+        "Patched live, mainline and seed can die on riscv. Patched by stop_machine, mainline and seed cannot die on "
+        "riscv. The word comparison saves riscv patched live. Nobody else dies without it."
+    )
+    variants = {cell["variant"] for cell in answer("compare", *options)["cells"]}
+    assert variants == {"seed", "mainline", "recheck", "no-recheck"}
+    everything = {cell["variant"] for cell in answer("compare", *options, "--variant", "all")["cells"]}
+    assert everything == set(arches.load("riscv").port.variants)
+
+
+def test_a_comparison_of_something_else_ends_with_what_was_searched(trapline):
+    lines = trapline("compare", "foreign_break", "--arch", "riscv", "--variant", "seed")[1].splitlines()
+    assert "every interleaving" in lines[-1]
 
 
 def test_a_scenario_that_an_architecture_cannot_have_has_no_cell_there(answer):
