@@ -33,6 +33,7 @@ COMMANDS = (
     Command("probe-all", "call a function, then again with a probe on every instruction: is the outcome the same?"),
     Command("sweep", "the verdict on every word there is"),
     Command("transparent", "run instructions in place and under a probe, and compare"),
+    Command("completion", "completes trapline's words in a shell"),
 )
 STATUSES = (
     "exit status: 0 done, 1 a verdict contradicts --expect, 2 bad usage or bad input, 3 what --expect says is not known"
