@@ -43,7 +43,7 @@ def compare_handlers(options: argparse.Namespace) -> int:
     expected = [expectation(text, own) for text in options.expect]
     archs = arch_names(options.arch)
     variants = variants_of(options, archs)
-    order = grid(scenarios, archs, variants, options.patching, options.preempt, fix=options.fix)
+    order = grid(scenarios, archs, variants, options.patching, options.preempt, options.cpus, options.fix)
     line = ProgressLine("compare")
     told = lambda done, of: line.show(f"{done} of {of} cells", done / of)  # noqa: E731
     with only_answers():

@@ -48,6 +48,7 @@ def add_grid(parser: Parser) -> None:
     parser.add_argument("--arch", nargs="+", metavar="A", help="default: all")
     parser.add_argument("--patching", nargs="+", metavar="P", help="default: every policy")
     parser.add_argument("--preempt", nargs="+", choices=values(Preempt), default=values(Preempt), help="default: both")
+    parser.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: 2")
     parser.add_argument("--bound", type=natural, metavar="K", help="at most K preemptions; default: no bound")
     add_fix(parser)
 

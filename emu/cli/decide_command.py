@@ -26,7 +26,7 @@ def decide_check(options: argparse.Namespace) -> int:
     told = lambda done, of: line.show(f"{done} of {of} searches", done / of)  # noqa: E731
     names, question = arch_names(options.arch), recheck_question()
     policies = options.patching, options.preempt
-    decisions = decide_recheck(question, names, *policies, told, options.bound, options.fix)
+    decisions = decide_recheck(question, names, *policies, told, options.bound, options.fix, options.cpus)
     line.done()
     if options.json:
         print_json(decisions_json(options.check, decisions))

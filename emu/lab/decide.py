@@ -98,10 +98,11 @@ def decide_recheck(
     told: Told,
     bound: int | None = None,
     fix: Sequence[str] = (),
+    cpus: int = 2,
 ) -> Decisions:
     """A decision for each architecture, policy and preemption setting that exists, as far as the searches got."""
     scenarios = (question.race, *question.foreign)
-    asked = grid(scenarios, archs, ("recheck", "no-recheck"), patchings, preempts, fix=fix)
+    asked = grid(scenarios, archs, ("recheck", "no-recheck"), patchings, preempts, cpus, fix)
     searches = searched(asked, bound, None, told)
     pairs = [key for key in asked if key.variant == "recheck" and not {key, _other(key)} & searches.inapplicable]
     known = _decided(question, pairs, {cell.settings: cell for cell in searches.cells if cell.report.complete})
