@@ -43,7 +43,9 @@ def test_what_is_saved_of_an_interrupted_probe_comes_back(make_lab, arch):
     assert {name for name in others if getattr(kcb, name) == 1} == SAVED.get(arch, set())
 
 
-@pytest.mark.parametrize(("arch", "name"), [(arch, name) for arch in ARCHS for name in COMMON | OWN.get(arch, set())])
+@pytest.mark.parametrize(
+    ("arch", "name"), [(arch, name) for arch in ARCHS for name in sorted(COMMON | OWN.get(arch, set()))]
+)
 def test_a_trap_is_in_another_state_if_any_field_is_another(make_lab, arch, name):
     """So a handler that makes progress is not taken to repeat itself."""
     cpu = make_lab(arch).cpus[0]
