@@ -115,7 +115,7 @@ def endless_guest() -> Cpu:
         task.close()
     machine = world.lab.kernel.machine
     machine.reset()
-    machine.start(machine.cpus[0], "guest_start", (0, machine.symbol("probe_ret"), 1 << 40))
+    machine.start(machine.cpus[0], 0, "probe_ret", 1 << 40)
     return machine.cpus[0]
 
 

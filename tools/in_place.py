@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emu.isa.registers import RegisterFile
+from emu.machine.bench import CpuBench
 from emu.machine.cpu import Cpu, Stop
 from emu.machine.frame import PtRegs
 from emu.machine.memory import Memory
@@ -35,6 +36,7 @@ class InPlace:
         self.addr = self.base + self.size // 2
         self.cpu = self.make_cpu(0, self.memory)
         self.cpu.sync_icache(self.base, self.size)
+        self._bench = CpuBench(self.cpu, self.registers, (*self.registers.gpr, *self.registers.flags, "pc"))
         self.regs = PtRegs(self.cpu, self.memory, self.registers.status)
 
     def put(self, insn: bytes) -> None:
@@ -57,12 +59,10 @@ class InPlace:
         return state
 
     def load(self, state: Mapping[str, int]) -> None:
-        for name, value in state.items():
-            self.cpu.set(name, value)
-        self.cpu.pc = self.addr
+        self._bench.load(state, self.addr)
 
     def result(self) -> dict[str, int]:
-        return {name: self.cpu.get(name) for name in (*self.registers.gpr, *self.registers.flags, "pc")}
+        return self._bench.values()
 
     def executed(self, state: Mapping[str, int], steps: int = 1) -> dict[str, int] | Stop:
         """Registers and pc after stepping what was put, from this state; what it stopped for if it did not complete."""

@@ -39,8 +39,7 @@ async def run_guest(cpu: Percpu, function: str = "probe_me", count: int = 1) -> 
     cpu.runs_guest = True
     kernel.guest_runs.append((cpu.id, function, count))
     machine = kernel.machine
-    machine.start(cpu.core, "guest_start", (cpu.id, machine.symbol(function), count))
-    cpu.core.halt_at = machine.symbol("guest_exit")
+    machine.start(cpu.core, cpu.id, function, count)
     await run_to_halt(cpu)
     cpu.runs_guest = False
     return machine.result(cpu.core)
@@ -61,8 +60,7 @@ async def call_guest(cpu: Percpu, function: str, argument: int = 0) -> int:
     """
     core, machine = cpu.core, cpu.kernel.machine
     saved, halt_at = machine.save_registers(core), core.halt_at
-    machine.call(core, machine.symbol(function), (argument,), return_to=machine.return_pad)
-    core.halt_at = machine.return_pad
+    machine.call(core, machine.symbol(function), (argument,))
     irqs_enabled, trap_depth, outer = cpu.irqs_enabled, cpu.trap_depth, cpu.handler_irqs
     cpu.handler_irqs = irqs_enabled  # the status register still has the image of the interrupted context
     await run_to_halt(cpu)

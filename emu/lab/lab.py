@@ -293,8 +293,7 @@ class Reference:
         machine.reset()
         for number, function, count in runs:
             cpu = machine.cpus[number]
-            machine.start(cpu, "guest_start", (number, machine.symbol(function), count))
-            cpu.halt_at = machine.symbol("guest_exit")
+            machine.start(cpu, number, function, count)
             if not isinstance(cpu.run(REFERENCE_LIMIT), Halt):
                 return None
         return machine.shared()

@@ -106,8 +106,7 @@ class Caller:
                 self.cpu.set(register, address)
         if file.callee is not None:
             self.cpu.set(file.callee, self.call.function)
-        machine.call(self.cpu, self.call.function, self._place.values, return_to=machine.return_pad)
-        self.cpu.halt_at = machine.return_pad
+        machine.call(self.cpu, self.call.function, self._place.values)
 
     def trace(self, limit: int, patches: Mapping[int, bytes] | None = None) -> Trace:
         """The call without probes, with other text at some addresses if `patches` says so.

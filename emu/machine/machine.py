@@ -123,25 +123,30 @@ class Machine:
 
     # Calls, by the ABI
 
-    def start(self, cpu: Cpu, entry: str, arguments: Sequence[int]) -> None:
-        """Point the CPU at an entry that sets its own stack."""
-        for name, value in zip(self.isa.registers.arguments, arguments, strict=False):
-            cpu.set(name, value)
-        cpu.pc = self.symbol(entry)
+    def start(self, cpu: Cpu, number: int, function: str, count: int) -> None:
+        """Point the CPU at the firmware's entry, which sets up the stack of this number and calls the function `count`
+        times. It halts at the exit."""
+        self._pass(cpu, (number, self.symbol(function), count))
+        cpu.pc = self.symbol("guest_start")
+        cpu.halt_at = self.symbol("guest_exit")
 
-    def call(self, cpu: Cpu, function: int, arguments: Sequence[int], *, return_to: int) -> None:
-        """Point the CPU at a function as if it had just been called from before `return_to`."""
+    def call(self, cpu: Cpu, function: int, arguments: Sequence[int]) -> None:
+        """Point the CPU at a function as if it had just been called, on the stack that it has. It halts where that
+        returns to, `return_pad`."""
         file, size = self.isa.registers, self.isa.registers.bits // 8
-        for name, value in zip(file.arguments, arguments, strict=False):
-            cpu.set(name, value)
+        self._pass(cpu, arguments)
         stack = cpu.get(file.stack) & ~15
         if file.link is not None:
-            cpu.set(file.link, return_to)
+            cpu.set(file.link, self.return_pad)
         else:
             stack -= size
-            self.memory.store(stack, return_to, size)
+            self.memory.store(stack, self.return_pad, size)
         cpu.set(file.stack, stack)
-        cpu.pc = function
+        cpu.pc, cpu.halt_at = function, self.return_pad
+
+    def _pass(self, cpu: Cpu, arguments: Sequence[int]) -> None:
+        for name, value in zip(self.isa.registers.arguments, arguments, strict=False):
+            cpu.set(name, value)
 
     def result(self, cpu: Cpu) -> int:
         return cpu.get(self.isa.registers.result)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from emu.bits import PAGE, mask
 from emu.errors import UsageError
 from emu.isa.isa import Isa, check_one
+from emu.machine.bench import CpuBench, changed_runs
 from emu.machine.cpu import Fault, MakeCpu, Stop, Translator
 from emu.machine.memory import Memory, Region
 
@@ -22,7 +23,6 @@ FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates 
 REACH = 0x8000  # of displacements that cannot be negative: ARM64's is 32760 bytes, C-SKY's 16380
 WIDEST = 64  # bytes of one access
 FEW = 64  # pieces of memory that are mapped without a question
-GAP = 8  # a store can leave bytes in its middle as they were
 
 Layout = tuple[frozenset[int], frozenset[int], bool]
 """Page numbers of text and of data, and whether text can be written."""
@@ -60,14 +60,10 @@ class Stepper:
         self._memory = Memory()
         self._cpu = make_cpu(0, self._memory)
         self._layout: Layout = frozenset(), frozenset(), False
-        self._names = (*file.visible, *file.fp, file.status)
-        self._places = {name: place for place, name in enumerate(self._names)}
+        self._bench = CpuBench(self._cpu, file)
+        self._places = {name: place for place, name in enumerate(self._bench.names)}
         self._plain = frozenset(name for number, name in enumerate(file.gpr) if number != file.zero)
-        for name in (*file.gpr, *file.flags):
-            self._cpu.set(name, 0)  # engines come up with a few that are not
-        self._read = self._cpu.reader(self._names)
-        self._clean = self._cpu.snapshot()
-        self._clean_values = self._read()
+        self._clean_values = self._bench.read()
         self._window = 2 * max(isa.sizes)  # a branch and what stands in its delay slot
 
     def step(self, state: State) -> Change:
@@ -98,8 +94,7 @@ class Stepper:
         cpu = self._cpu
         self._map(state)
         self._fill(state)
-        before, memory = self._load(state.regs), self._written()
-        cpu.pc = state.at
+        before, memory = self._load(state), self._written()
         stop = cpu.step()
         return Change(self._changed_registers(before), dict(self._changed_memory(memory)), cpu.pc, stop)
 
@@ -108,7 +103,7 @@ class Stepper:
     def _map(self, state: State) -> None:
         """Have the pages that the state needs, all zero, and registers as after reset."""
         layout = self._layout_of(state)
-        self._cpu.restore(self._clean)
+        self._cpu.restore(self._bench.clean)
         if layout == self._layout:
             for region in self._memory.regions:
                 region.bytes[:] = bytes(region.size)
@@ -118,7 +113,7 @@ class Stepper:
         self._cpu.remap()
         del gone  # not before: the engine had it mapped
         self._layout = layout
-        self._clean = self._cpu.snapshot()
+        self._bench.clean = self._cpu.snapshot()
 
     def _layout_of(self, state: State) -> Layout:
         self._pages(state.at, self._window + 1)  # engines die, or read on from 0, where addresses end
@@ -165,36 +160,36 @@ class Stepper:
     def _changed_memory(self, before: list[bytes]) -> Iterator[tuple[int, bytes]]:
         regions = (region for region in self._memory.regions if region.writable or not region.executable)
         for region, old in zip(regions, before, strict=True):
-            new = bytes(region.bytes)
-            if new != old:
-                yield from _runs(region.base, old, new)
+            yield from changed_runs(region.base, old, bytes(region.bytes))
 
     # Registers
 
-    def _load(self, regs: Mapping[str, int]) -> tuple[int, ...]:
+    def _load(self, state: State) -> tuple[int, ...]:
         """Set the given registers; the values of all of them then, read only if setting one may change another."""
-        values, plain = list(self._clean_values), True
-        named = self._each_once(regs)
-        named.sort(key=lambda item: item[0] != self.isa.registers.status)  # first: other registers' shapes depend on it
-        for name, value in named:
-            values[self._places[name]] = self._set(name, value)
-            plain &= name in self._plain
-        return tuple(values) if plain else self._read()
+        regs = self._each_once(state.regs)
+        self._bench.load(regs, state.at)
+        if not regs.keys() <= self._plain:
+            return self._bench.read()
+        values = list(self._clean_values)
+        for name, value in regs.items():
+            values[self._places[name]] = value
+        return tuple(values)
 
-    def _each_once(self, regs: Mapping[str, int]) -> list[tuple[str, int]]:
-        """Printed names and values; UsageError for two spellings of one register."""
+    def _each_once(self, regs: Mapping[str, int]) -> dict[str, int]:
+        """Printed names and values, the status word first, which the others come after; UsageError for two spellings
+        of one register, and for a value that is too wide."""
         seen: dict[str, str] = {}
         for given in regs:
             first = seen.setdefault(self._spelled(given), given)
             if first != given:
                 raise UsageError(f"registers {first!r} and {given!r} are one: expected it once")
-        return [(name, regs[given]) for name, given in seen.items()]
+        names = sorted(seen, key=lambda name: name != self.isa.registers.status)
+        return {name: self._unsigned(name, regs[seen[name]]) for name in names}
 
-    def _set(self, name: str, value: int) -> int:
+    def _unsigned(self, name: str, value: int) -> int:
         bits = self.isa.registers.width(name)
         if not -(1 << bits - 1) <= value <= mask(bits):
             raise UsageError(f"{name}={value}: expected {bits} bit{'s' if bits > 1 else ''}")
-        self._cpu.set(name, value & mask(bits))
         return value & mask(bits)
 
     def _spelled(self, text: str) -> str:
@@ -209,17 +204,14 @@ class Stepper:
 
     def _changed_registers(self, before: tuple[int, ...]) -> dict[str, int]:
         """The status word counts only where something changed in it that is not a flag."""
-        after, status = self._read(), self.isa.registers.status
-        if after == before:
-            return {}
-        changed = {name: new for name, old, new in zip(self._names, before, after, strict=True) if old != new}
+        changed, status = self._bench.changed(before), self.isa.registers.status
         if status in changed and self._is_flags_only(changed, before):
             del changed[status]
         return changed
 
     def _is_flags_only(self, changed: Mapping[str, int], before: tuple[int, ...]) -> bool:
         """Whether the status word is the old one again when the flags are; this spoils the CPU's state."""
-        old = dict(zip(self._names, before, strict=True))
+        old = dict(zip(self._bench.names, before, strict=True))
         for flag in self.isa.registers.flags:
             if flag in changed:
                 self._cpu.set(flag, old[flag])
@@ -249,13 +241,3 @@ def _by_page(addr: int, data: bytes) -> Iterator[tuple[int, bytes]]:
         size = min(PAGE - addr % PAGE, end - addr)
         yield addr, data[len(data) - (end - addr) :][:size]
         addr += size
-
-
-def _runs(base: int, before: bytes, after: bytes) -> Iterator[tuple[int, bytes]]:
-    """Runs of bytes that differ (some must), with what they are now; what is at most GAP bytes apart is one run."""
-    places = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-    first = places[0]
-    for place, following in pairwise([*places, len(before) + GAP]):
-        if following - place > GAP:
-            yield base + first, after[first : place + 1]
-            first = following

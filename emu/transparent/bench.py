@@ -22,6 +22,7 @@ from emu.kernel.kprobes import register_kprobe, unregister_kprobe, verdict_at
 from emu.kernel.probe import Kprobe
 from emu.kernel.state import Percpu, Variant
 from emu.kernel.traps import take_trap
+from emu.machine.bench import CpuBench
 from emu.machine.cpu import Fault, Halt, Limit, Stop, Trap, TrapKind
 from emu.machine.machine import Machine
 from emu.transparent.case import Case
@@ -87,15 +88,11 @@ class Side:
     def __init__(self, arch: Arch, layout: Layout, names: tuple[str, ...]) -> None:
         self.machine = Machine(arch.isa, make_image(arch, layout), arch.make_cpu(), 1)
         self.cpu = self.machine.cpus[0]
-        file = arch.isa.registers
-        self._layout, self._numbers = layout, {name: number for number, name in enumerate(file.gpr)}
-        self._status = file.status
+        self._layout = layout
         self._buffer = self.machine.memory.region(layout.buffer)
-        for name in (*file.gpr, *file.flags):
-            self.cpu.set(name, 0)  # engines come up with a few that are not
+        self._registers = CpuBench(self.cpu, arch.isa.registers, names)
         self.machine.reset()
-        self._read = self.cpu.reader(names)
-        self.clean = self.cpu.snapshot()
+        self.clean = self._registers.clean
         self._written: tuple[int, ...] = ()
 
     def place(self, code: Mapping[int, bytes]) -> None:
@@ -115,24 +112,15 @@ class Side:
 
     def load(self, state: Any, case: Case) -> None:
         """Registers of `state`, a snapshot, with those of the case over them; the buffer; the pc."""
-        cpu = self.cpu
-        cpu.restore(state)
-        gpr, numbers, status = cpu.gpr, self._numbers, self._status
-        if status in case.regs:
-            cpu.set(status, case.regs[status])  # first: the shapes of other registers may depend on it
-        for name, value in case.regs.items():
-            if name in numbers:
-                gpr[numbers[name]] = value
-            else:
-                cpu.set(name, value)
+        self.cpu.restore(state)
+        self._registers.load(case.regs, case.at)
         self._buffer.bytes[:] = bytes(BUFFER_SIZE)
         for addr, data in case.mem.items():
             offset = addr - self._layout.buffer
             self._buffer.bytes[offset : offset + len(data)] = data
-        cpu.pc = case.at
 
     def see(self, end: End | None) -> Seen:
-        return Seen(end, self.cpu.pc, self._read(), bytes(self._buffer.bytes))
+        return Seen(end, self.cpu.pc, self._registers.read(), bytes(self._buffer.bytes))
 
 
 class Bench:

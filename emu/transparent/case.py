@@ -14,8 +14,7 @@ from emu.bits import mask
 from emu.errors import UsageError
 from emu.foreign import whole_number
 from emu.isa.isa import Isa, check_whole
-
-GAP = 8  # zero bytes between two runs of others that are written out
+from emu.machine.bench import changed_runs
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,8 @@ def format_case(case: Case, isa: Isa) -> str:
 
 
 def nonzero_runs(start: int, data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The bytes that are not zero, in runs; what is at most GAP bytes apart is one run."""
-    places = [place for place, byte in enumerate(data) if byte]
-    groups: list[list[int]] = []
-    for place in places:
-        if groups and place - groups[-1][-1] <= GAP:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    for group in groups:
-        yield start + group[0], data[group[0] : group[-1] + 1]
+    """The bytes that are not zero, in runs."""
+    yield from changed_runs(start, bytes(len(data)), data)
 
 
 def parse_case(text: str, isa: Isa) -> Case:
