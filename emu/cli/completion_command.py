@@ -72,6 +72,7 @@ def bugs() -> list[str]:
 
 WORDS: Mapping[str, Callable[[], Iterable[str]]] = {
     "arch": arches.names,
+    "arch_option": arches.names,
     "scenario": shipped,
     "patching": lambda: [policy.value for policy in Patching],
     "variant": variants,

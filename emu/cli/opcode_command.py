@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import arches
+from emu.cli.arch_argument import add_arch
 from emu.cli.bulk import at_line, input_lines
 from emu.cli.parser import Parser, add_features, add_release, command, natural
 from emu.cli.releases import asked_release
@@ -23,7 +24,7 @@ Placed = tuple[int, bytes, bytes]  # address, instruction, what stands before it
 def add(parser: Parser) -> None:
     example = "trapline opcode riscv 0x8532 --release 6.1"
     command(parser, example, opcodes)
-    parser.add_argument("arch", metavar="ARCH")
+    add_arch(parser)
     parser.add_argument("word", nargs="*", metavar="WORD", help="hex; - reads words from standard input, one a line")
     parser.add_argument("--asm", action="append", default=[], metavar="TEXT", help="assemble this instead")
     parser.add_argument("--at", type=natural, default=0x10000, metavar="ADDR", help="address; default 0x10000")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from emu.foreign import one_line, whole_number
@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
     """Bad usage is one line, like all other bad input; words may stand before, between and behind the options."""
 
     fill: Callable[[Parser], None] | None = None  # adds the arguments, once they are needed
+    rewrite: Callable[[Parser, Sequence[str]], list[str]] | None = None  # what argparse is given for what was typed
     _asked_again = False
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -38,6 +39,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """argparse gives a list of words its words before the first option that follows it, unless asked again."""
         self.complete()
+        if self.rewrite is not None:
+            args = self.rewrite(self, args)
         found, unknown = super().parse_known_args(args, namespace)
         if not unknown or self._subparsers is not None or self._asked_again:
             return found, unknown

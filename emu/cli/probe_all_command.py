@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 
 import arches
+from emu.cli.arch_argument import add_arch
 from emu.cli.parser import Parser, add_fix, add_release, command
 from emu.cli.releases import asked_release
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
@@ -22,11 +23,11 @@ BYTES, TEXT = "hex:", "str:"
 def add(parser: Parser) -> None:
     example = "trapline probe-all crc7.ko crc7_be 0 str:trapline 8 --arch mips"
     command(parser, example, probe_all)
+    add_arch(parser)
     parser.add_argument("elf", metavar="ELF", help="a static program or a module (.ko) of that machine")
     parser.add_argument("function", metavar="FUNCTION", help="a name, or an address")
     arguments = f"integers, or {BYTES}0102 and {TEXT}text for the address of such bytes"
     parser.add_argument("arguments", nargs="*", metavar="ARG", help=arguments)
-    parser.add_argument("--arch", required=True, metavar="A", help="the architecture (see `trapline list archs`)")
     parser.add_argument("--variant", metavar="V", help="the version of its handlers; default mainline")
     add_release(parser, "the file's, or the newest")
     add_fix(parser)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import arches
+from emu.cli.arch_argument import add_arch
 from emu.cli.bulk import at_line, input_lines
 from emu.cli.parser import Parser, command, natural
 from emu.errors import UsageError
@@ -26,7 +27,7 @@ ValueT = TypeVar("ValueT")
 def add(parser: Parser) -> None:
     example = "trapline step csky 0x6c03 --reg r0=5 --reg r3=7"
     command(parser, example, step)
-    parser.add_argument("arch", metavar="ARCH")
+    add_arch(parser)
     help_text = "hex; - reads states from standard input, a JSON object a line, and answers with one line each"
     parser.add_argument("word", metavar="WORD", help=help_text)
     parser.add_argument("--reg", action="append", default=[], metavar="NAME=VALUE", help="others are 0")

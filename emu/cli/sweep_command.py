@@ -13,6 +13,7 @@ from typing import Any
 
 import arches
 from emu.arch import Arch
+from emu.cli.arch_argument import add_arch
 from emu.cli.encoding_sweep import sweep_all
 from emu.cli.parser import MOST_JOBS, Parser, add_features, add_release, at_most, command
 from emu.cli.releases import Asked, lines_of
@@ -35,7 +36,7 @@ Differing = list[tuple[str, str, str]]  # words, the rule before, the rule after
 def add(parser: Parser) -> None:
     example = "trapline sweep arm64 --release 6.1 --against 6.13 --resume arm64.journal"
     command(parser, example, sweep_words)
-    parser.add_argument("arch", metavar="ARCH")
+    add_arch(parser)
     add_release(parser, "the newest")
     add_features(parser)
     parser.add_argument("--against", metavar="RELEASE", help="a later release, to list the words that differ")

@@ -10,6 +10,7 @@ from typing import Any
 
 import arches
 from emu.arch import Arch
+from emu.cli.arch_argument import add_arch
 from emu.cli.parser import MOST_JOBS, Parser, add_fix, add_release, at_most, command, natural, positive
 from emu.cli.status import CONTRADICTED, DONE, say_interrupted
 from emu.errors import UsageError
@@ -47,7 +48,7 @@ class Setting:
 def add(parser: Parser) -> None:
     example = "trapline transparent mips --row beql\n  trapline transparent arm64 --release 6.1"
     command(parser, example, transparent)
-    parser.add_argument("arch", metavar="ARCH")
+    add_arch(parser)
     add_release(parser, "the newest")
     add_fix(parser)
     parser.add_argument("--variant", metavar="V", help="a variant of the handlers (see `trapline list variants`)")
