@@ -86,11 +86,12 @@ def again_soon() -> None:
 
 
 def waits(frame: FrameType | None) -> bool:
-    """Whether a marked module waits for another one's function: that may be one that foreign code called."""
+    """Whether a marked module waits for another one's function, which may be one that foreign code called; or a
+    `__del__` runs, of which Python drops what it raises."""
     marked = True
     while frame is not None:
         called, marked = marked, bool(frame.f_globals.get(MARK))
-        if marked and not called:
+        if (marked and not called) or frame.f_code.co_name == "__del__":
             return True
         frame = frame.f_back
     return False

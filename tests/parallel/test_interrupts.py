@@ -161,3 +161,18 @@ def test_another_thread_changes_no_handlers():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def test_what_comes_while_an_object_goes_away_is_raised_behind_that():
+    """Python drops what `__del__` raises, and the interrupt with it."""
+
+    class Goes:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+            gone.append(True)
+
+    gone, signals = [], Signals()
+    with signals_interrupt(signals), pytest.raises(Interrupted):
+        Goes()
+        assert gone == [True]
+        time.sleep(5)
