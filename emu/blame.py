@@ -14,7 +14,7 @@ from emu.errors import HandlerError, TraplineError
 from emu.explore.ops import ExecutionEnds
 from emu.parallel.interrupts import is_interrupt
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).parents[1]  # not resolved, as little as the files of code are
 OURS = (f"{_ROOT / 'emu'}{os.sep}", f"{_ROOT / 'arches'}{os.sep}")
 
 

@@ -482,3 +482,13 @@ def test_a_limit_of_addresses_that_a_few_engines_fit_in():
     command = 'ulimit -v 2000000; exec "$0" -m emu.cli run unregister_vs_hit --arch arm64 --cpus 4'
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_through_a_symbolic_link_trapline_knows_its_own_code(tmp_path):
+    """Files of code are named by the path that they were imported by."""
+    for name in ("emu", "arches", "firmware"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "emu.cli", "run", "unregister_vs_hit", "--arch", "riscv"]
+    there = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
