@@ -4,6 +4,8 @@ A command stands in a `console` block as `$ tools/trapline ...` or `$ python FIL
 or the end of the block, is its output. A line `...` stands for lines left out, and stays. A `python` block whose first
 line is a comment with a file's name is that file for the commands behind it; each `python` block has to run by itself
 too. A line `<!-- exhaustive -->` before a block says that it takes longer than two seconds.
+
+What stands between `<!-- bugs -->` and `<!-- end of bugs -->` is a table of the bugs of Linux in `arches/*/bugs.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from arches import all_archs
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("", "emu", "emu/cli", "emu/scenarios", "emu/explore", "arches", "firmware", "tests", "tools")
 BLOCK = re.compile(r"^(<!-- exhaustive -->\n+)?```(console|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"\$ (?:(?:tools/)?trapline|python) ")
 FILE_NAME = re.compile(r"# ([\w-]+\.py)\n")
+BUGS = re.compile(r"(?<=<!-- bugs -->\n).*?(?=<!-- end of bugs -->)", re.DOTALL)
 LONG = 2.0  # seconds, from which on a block belongs to the exhaustive ones
 
 
@@ -80,7 +85,7 @@ def run(example: Example) -> str:
     """What a shown command prints, errors included."""
     head, *pipe = example.command.removeprefix("$ ").split(" | ")
     program, *arguments = shlex.split(head)
-    words = [sys.executable, *([] if program == "python" else ["-m", "emu.cli"]), *arguments]
+    words = [sys.executable, "-P", *([] if program == "python" else ["-m", "emu.cli"]), *arguments]
     with folder_with(example.files) as folder:
         where = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
         done = subprocess.run(words, capture_output=True, text=True, cwd=folder, env=where, check=False)
@@ -94,6 +99,22 @@ def agrees(shown: str, printed: str) -> bool:
     """Whether the printed lines are the shown ones, `...` standing for any."""
     pattern = "".join(r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line) + "\n" for line in shown.splitlines())
     return re.fullmatch(pattern, printed) is not None
+
+
+def with_bugs(text: str) -> str:
+    """The text with today's table of bugs, where it has one."""
+    return BUGS.sub(lambda _: bugs_table(), text)
+
+
+def bugs_table() -> str:
+    """Each bug of each architecture, with a command that shows it."""
+    rows = [bug.json(arch.name) for arch in all_archs() for bug in arch.bugs]
+    lines = ["| arch | bug | what Linux does | in | shown by `trapline ...` |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        shown = f"`{row['shown_by']}`" if row["shown_by"] else "tests only"
+        cells = (row["arch"], f"`{row['name']}`", row["symptom"], row["releases"], shown)
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -131,7 +152,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def update(readme: Path, check: bool) -> bool:
     """Whether something stays wrong."""
-    text, wrong = readme.read_text(encoding="utf-8"), False
+    before = readme.read_text(encoding="utf-8")
+    text = with_bugs(before)
+    wrong = check and text != before
+    if text != before:
+        print(f"{readme}: differs: the table of bugs", file=sys.stderr)
     for example in list(examples(readme)):
         begun = time.monotonic()
         printed = run(example)
