@@ -72,6 +72,11 @@ def test_whether_two_lists_are_one_is_told():
     assert state([one, one]) != state([one, other])
 
 
+def test_which_of_two_equal_lists_it_is_is_told():
+    one, other = [], []
+    assert state([one, other, one]) != state([one, other, other])
+
+
 def test_a_list_that_holds_itself_ends():
     loop = []
     loop.append(loop)
@@ -95,6 +100,15 @@ def test_where_a_coroutine_stands_is_told():
     states = [after(two_steps(1), steps) for steps in (1, 2)]
     assert states[0] != states[1]
     assert after(two_steps(1), 1) == states[0]
+
+
+async def the_same_twice():
+    await load("a")
+    await load("a")
+
+
+def test_two_equal_announcements_are_two_places():
+    assert after(the_same_twice(), 1) != after(the_same_twice(), 2)
 
 
 def test_its_locals_are_told():
