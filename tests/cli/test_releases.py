@@ -148,3 +148,33 @@ def test_a_variant_of_that_release_is_not(capsys):
     for arch, variant, release in (("csky", "mainline", "6.1"), ("x86", "v5.12", "5.10"), ("x86", "recheck", "6.9")):
         assert main(["transparent", arch, "--variant", variant, "--release", release, "--count", "1"]) == 0
         capsys.readouterr()
+
+
+ABOUT_A_RELEASE = (
+    ["transparent", "riscv", "--count", "1", "--row", "c.j"],
+    ["transparent", "riscv", "--case", "word=0x9b82 at=0x80213000 x23=0x1"],
+    ["opcode", "riscv", "0x8532"],
+    ["opcode", "riscv", "--elf", ELF, "--symbol", "leaf_add"],
+    ["sweep", "x86"],
+    ["probe-all", "riscv", ELF, "leaf_add", "5"],
+)
+WITH_VERSION = ("transparent", "sweep", "probe-all")  # what they had before it was called release
+NEWEST = {"transparent": "newest"}  # as `version` calls it; elsewhere null
+
+
+@pytest.mark.parametrize("command", ABOUT_A_RELEASE, ids=" ".join)
+def test_the_key_of_linux_s_release_is_release(capsys, command):
+    def said(*options):
+        assert main([*command, *options, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    older, newest = said("--release", "6.6"), said() if command[0] != "sweep" else {}  # a sweep takes ten seconds
+    assert (older["release"], newest.get("release", "7.2")) == ("6.6", "7.2")
+    if command[0] in WITH_VERSION or "--elf" in command:
+        assert (older["version"], newest.get("version")) == ("6.6", NEWEST.get(command[0]))
+
+
+def test_variants_have_a_release_too(capsys):
+    assert main(["list", "variants", "--arch", "riscv", "--json"]) == 0
+    found = {variant["name"]: variant for variant in json.loads(capsys.readouterr().out)["variants"]}
+    assert (found["seed"]["release"], found["mainline"]["release"]) == ("6.1", "7.2")
