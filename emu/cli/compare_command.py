@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import arches
 from emu.cli.configuration import add_expect, add_grid, arch_names, check_not_swallowed
-from emu.cli.expect import report_contradictions
+from emu.cli.expect import report_contradictions, say_contradictions
 from emu.cli.parser import Parser, command, positive
 from emu.cli.status import say_interrupted, say_lost
 from emu.cli.streams import only_answers
@@ -58,8 +58,12 @@ def compare_handlers(options: argparse.Namespace) -> int:
         if names == [RACE] and not result.missing:
             print(f"\n{conclusion(result)}")
     if result.interrupted:
+        say_contradictions(result.cells, expected)
         return say_interrupted(f"{len(result.cells)} of at most {len(order)} cells are done")
-    return say_lost(result.loss) if result.lost else report_contradictions(result.cells, expected)
+    if result.lost:
+        say_contradictions(result.cells, expected)
+        return say_lost(result.loss)
+    return report_contradictions(result.cells, expected)
 
 
 def variants_of(options: argparse.Namespace, archs: Sequence[str]) -> Sequence[str] | None:

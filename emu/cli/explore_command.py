@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from emu.cli.configuration import add_all, add_configuration, add_expect, settings_of
-from emu.cli.expect import report_contradictions
+from emu.cli.expect import report_contradictions, say_contradictions
 from emu.cli.parser import Parser, command, natural, positive
 from emu.cli.status import say_interrupted
 from emu.cli.streams import only_answers
@@ -55,6 +55,7 @@ def explore_scenario(options: argparse.Namespace) -> int:
         if options.timeline:
             print_witnesses(cell, options.all)
     if cell.report.interrupted:
+        say_contradictions([cell], expected)
         return say_interrupted(f"{cell.report.executions} executions are done")
     return report_contradictions([cell], expected)
 

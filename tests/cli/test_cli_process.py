@@ -101,6 +101,42 @@ def test_an_interrupted_search_prints_what_it_has(start, tmp_path, everybody):
     assert re.search(r"^\d+ executions: not complete: interrupted$", out, re.M)
 
 
+@pytest.mark.parametrize("command", ["explore", "compare"])
+def test_what_contradicts_an_expectation_is_said_after_an_interrupt_too(start, tmp_path, command):
+    """Of two expectations: a hit was found where none is expected; that there is no oops is not known by then."""
+    path, told = tmp_path / "long.py", tmp_path / "told"
+    path.write_text(
+        f"""
+from pathlib import Path
+from trapline import Kprobe, load, register_kprobe, run_guest
+
+worlds = []
+
+def hit_first(lab):
+    async def hit_and_go_on(n):
+        if n == 0:
+            await run_guest(lab.cpus[0])
+        for _ in range(1000):
+            await load("x")
+    worlds.append(1)
+    if len(worlds) == 4:
+        Path({str(told)!r}).touch()
+    lab.boot(register_kprobe(lab.kernel, Kprobe(lab.symbol("probe_me"), pre_handler=lab.note("hit"))))
+    return {{"cpu0": hit_and_go_on(0), "cpu1": hit_and_go_on(1)}}
+"""
+    )
+    expected = ("--expect", "hit=never", "--expect", "oops=never")
+    grid = ("--variant", "mainline", "--patching", "live", "--preempt", "none") if command == "compare" else ()
+    process = start(command, f"{path}::hit_first", "--arch", "mips", *grid, *expected)
+    wait_for(told)
+    interrupt(process, True)
+    _, err = process.communicate(timeout=PATIENCE)
+    contradicted, interrupted = err.splitlines()
+    assert process.returncode == 130
+    assert "hit is in all that were run, expected never: trapline run " in contradicted
+    assert interrupted.startswith("trapline: interrupted: ")
+
+
 def test_an_interrupted_search_is_still_one_json_object(start, tmp_path):
     scenario, told = endless(tmp_path)
     process = start("explore", scenario, "--arch", "loongarch", "--json")
