@@ -1,8 +1,8 @@
 """One instruction from a given state: what it changes, and how it ends.
 
 Memory exists where the state gives some, with zeros behind it as far as displacements reach, and around the
-instruction; all in whole pages. Pages of text can be written only where the state gives data on them. (Unicorn 2.1.4
-never completes an x86 instruction that writes over itself.)
+instruction; all in whole pages. Pages of text can be written only where the state gives data on them. Unicorn 2.1.4
+never completes an x86 instruction that writes over itself, nor says so: that is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emu.bits import PAGE, mask
 from emu.errors import UsageError
 from emu.isa.isa import Isa, check_one
 from emu.machine.bench import CpuBench, changed_runs
-from emu.machine.cpu import Fault, MakeCpu, Stop, Translator
+from emu.machine.cpu import Fault, MakeCpu, MemoryAccess, Stop, Translator
 from emu.machine.memory import Memory, Region
 
 FENCE = 16  # bytes of breakpoints behind the instruction: an engine translates ahead, up to the next of them
@@ -64,6 +64,7 @@ class Stepper:
         self._places = {name: place for place, name in enumerate(self._bench.names)}
         self._plain = frozenset(name for number, name in enumerate(file.gpr) if number != file.zero)
         self._clean_values = self._bench.read()
+        self._top = mask(file.bits)
         self._window = 2 * max(isa.sizes)  # a branch and what stands in its delay slot
 
     def step(self, state: State) -> Change:
@@ -96,7 +97,31 @@ class Stepper:
         self._fill(state)
         before, memory = self._load(state), self._written()
         stop = cpu.step()
-        return Change(self._changed_registers(before), dict(self._changed_memory(memory)), cpu.pc, stop)
+        change = Change(self._changed_registers(before), dict(self._changed_memory(memory)), cpu.pc, stop)
+        self._check_completed(state, change)
+        return change
+
+    def _check_completed(self, state: State, change: Change) -> None:
+        """UsageError where the engine left a store half done and says nothing of it."""
+        what = f"{self.isa.word(state.insn)} at {state.at:#x}"
+        if isinstance(change.stop, Fault):
+            if (
+                change.stop.access is MemoryAccess.WRITE
+                and change.stop.address == 0
+                and self._top in _last_bytes(change)
+            ):
+                raise UsageError(f"{what}: its store goes on at 0 behind the last address; expected it to end there")
+        elif change.stop is None and change.pc == state.at and not change.regs and self._writes_text(state):
+            raise UsageError(f"{what}: it writes over itself, which is not modelled; expected it to write elsewhere")
+
+    def _writes_text(self, state: State) -> bool:
+        """Whether it faults where text cannot be written."""
+        if not self._layout[2]:
+            return False
+        text = self._pages(state.at, self._window + FENCE, cut=True)
+        elsewhere = {addr: data for addr, data in state.mem.items() if not _overlap(self._pages(addr, len(data)), text)}
+        stop = self._step(replace(state, mem=elsewhere)).stop
+        return isinstance(stop, Fault) and stop.access is MemoryAccess.WRITE
 
     # Memory
 
@@ -217,6 +242,11 @@ class Stepper:
                 self._cpu.set(flag, old[flag])
         status = self.isa.registers.status
         return self._cpu.get(status) == old[status]
+
+
+def _last_bytes(change: Change) -> set[int]:
+    """Where the runs of changed memory end."""
+    return {addr + len(data) - 1 for addr, data in change.mem.items()}
 
 
 def _overlap(one: range, other: range) -> bool:

@@ -11,6 +11,7 @@ The only file that imports Unicorn; it works around what version 2.1.4 does, eac
 * MIPS: a load or store in a delay slot that misses the engine's TLB leaves the branch pending after the step, and the
   next instruction would be a delay slot too: `UnicornSpec.leaves_pending`.
 * Some words abort the process, or print to standard output: `unicorn_guard`.
+* Some instructions ask the host: `host_values`.
 * A jump to where nothing is mapped stops in the jump's own step: the jump has been executed, so it completes
   here, and the next step has the fault (or the Halt: `halt_at` need not be mapped).
 
@@ -30,12 +31,13 @@ from unicorn import unicorn_const
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from emu.bits import PAGE, mask
-from emu.errors import MemoryAccessError, UsageError
+from emu.errors import GuestError, MemoryAccessError, UsageError
 from emu.machine.cpu import Halt, Limit, MemoryAccess, Stop, Trap, TrapKind
 from emu.machine.memory import Memory
 from emu.machine.text_view import TextView, ViewState
 from emu.machine.unicorn.batch import RegisterBatch
 from emu.machine.unicorn.guard import EngineText
+from emu.machine.unicorn.host_values import COUNTER, HostValue, refresh
 from emu.machine.unicorn.pairs import RegisterPairs
 from emu.machine.unicorn.spec import EngineStop, UnicornSpec
 
@@ -98,6 +100,7 @@ class UnicornCpu:
         self._engine = _open(spec)
         self._handle = self._engine._uch
         self._lethal: dict[int, TrapKind] = {}
+        self._host_values: dict[int, HostValue] = {}
         self._map()
         if spec.clear_reservation:
             _map_scratch(self._engine, spec, memory)
@@ -106,7 +109,7 @@ class UnicornCpu:
         self._gpr = UnicornRegisters(
             self._handle, [_register(spec, name) for name in spec.gpr], spec.file.bits, spec.file.zero
         )
-        self._soft = dict(spec.soft)
+        self._soft = dict(spec.soft) | ({COUNTER: 0} if spec.host_values else {})
         self._pairs = RegisterPairs(spec.pairs, self._soft, self._read_wide, self._set_wide) if spec.pairs else None
         for name, value in spec.initial.items():
             self._engine.reg_write(_register(spec, name), value)
@@ -130,12 +133,18 @@ class UnicornCpu:
             if region.writable:
                 buffer, protection = region.buffer, unicorn_const.UC_PROT_ALL  # EngineText has this one too
             self._engine.mem_map_ptr(region.base, region.size, protection, ctypes.addressof(buffer))
+            self._find_host_values(view, 0, region.size)
+
+    def _find_host_values(self, view: TextView, offset: int, size: int) -> None:
+        if self._spec.host_values is not None:
+            refresh(self._host_values, self._spec.host_values, view, offset, size)
 
     def remap(self) -> None:
         """See `Cpu`; the page of `clear_reservation` goes away too, since any page may be a region's now."""
         for first, last, _ in list(self._engine.mem_regions()):
             self._engine.mem_unmap(first, last - first + 1)
         self._lethal.clear()
+        self._host_values.clear()
         self._map()
         for view in self._views:
             self._remove_cache(view.region.base, view.region.size)
@@ -305,6 +314,8 @@ class UnicornCpu:
             return Trap(TrapKind.UNALIGNED, pc)
         if pc in self._lethal:
             return Trap(self._lethal[pc], pc)
+        if pc in self._host_values:
+            return self._step_host_value(pc)
         error = self._start(self._handle, pc, self._until, 0, 1)
         if self._engine._hook_exception is not None:
             self._raise_from_hook()
@@ -315,6 +326,25 @@ class UnicornCpu:
         if self._leaves_pending is not None and self._leaves_pending(pc, self._pc, self.fetched):
             self._renew()
         return None
+
+    def _step_host_value(self, pc: int) -> Stop | None:
+        """Let the engine execute it, and put our own result in the place of the host's; GuestError if there is none."""
+        value = self._host_values[pc]
+        if value.registers is None:
+            raise GuestError(
+                f"{value.name} at {pc:#x}: what it gives is the host's, another one each time; expected an instruction"
+                " that can be repeated"
+            )
+        del self._host_values[pc]  # for this step
+        try:
+            stop = self.step()
+        finally:
+            self._host_values[pc] = value
+        if stop is None or (isinstance(stop, Trap) and stop.kind is TrapKind.TRACE):
+            self._soft[COUNTER] += 1
+            for name, number in value.registers(self._soft[COUNTER], self.id).items():
+                self.set(name, number)
+        return stop
 
     def _raise_from_hook(self) -> None:
         """What Python raised in a hook, a ^C most likely: the wrapper that is not used here would raise it."""
@@ -409,6 +439,7 @@ class UnicornCpu:
         """Make the engine execute what a view has now."""
         if self._texts:
             self._texts[number].refresh(offset, size)
+        self._find_host_values(self._views[number], offset, size)
         self._remove_cache(self._views[number].region.base + offset, size)
 
     def _remove_cache(self, addr: int, size: int) -> None:

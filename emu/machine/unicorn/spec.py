@@ -14,6 +14,7 @@ from emu.bits import PAGE
 from emu.isa.registers import RegisterFile
 from emu.machine.cpu import Fault, MemoryAccess, Trap
 from emu.machine.unicorn.guard import Guard
+from emu.machine.unicorn.host_values import HostValueSpec
 from emu.machine.unicorn.pairs import PairSpec
 
 Fetch = Callable[[int, int], bytes]
@@ -62,6 +63,7 @@ class UnicornSpec:
     (none where there are no reservations). `virtual_tlb` lets the engine use addresses as they are.
     `leaves_pending(start, pc, fetch)`: whether the engine may have kept a branch that completed, from one to the other.
     `guard` knows the words that the engine does not survive. `pairs` are registers that a mode joins two by two.
+    `host_values` knows the instructions whose result would be another one each time.
     """
 
     arch: str
@@ -83,6 +85,7 @@ class UnicornSpec:
     leaves_pending: Callable[[int, int, Fetch], bool] | None = None
     guard: Guard | None = None
     pairs: PairSpec | None = None
+    host_values: HostValueSpec | None = None
 
 
 def plain_fault(stop: EngineStop) -> Meaning:
