@@ -123,22 +123,22 @@ def json_object(line: str) -> Any:
 
 def state_of(isa: Isa, line: str) -> State:
     """A line of `step -`; UsageError."""
-    given = json_object(line)
-    if not isinstance(given, dict) or "word" not in given or set(given) - set(KEYS):
+    fields = json_object(line)
+    if not isinstance(fields, dict) or "word" not in fields or set(fields) - set(KEYS):
         raise UsageError(f"{line[:60]!r}: expected an object with word, and of {', '.join(KEYS[1:])} what is not 0")
-    if not isinstance(given["word"], str):
-        raise UsageError(f"word {given['word']!r}: expected a string such as '0x0000000d'")
-    regs, mem = mapping(given, "regs"), mapping(given, "mem")
+    if not isinstance(fields["word"], str):
+        raise UsageError(f"word {fields['word']!r}: expected a string such as '0x0000000d'")
+    regs, mem = mapping(fields, "regs"), mapping(fields, "mem")
     return State(
-        isa.parse_word(given["word"]),
-        number(given.get("at", DEFAULT_AT), "at"),
+        isa.parse_word(fields["word"]),
+        number(fields.get("at", DEFAULT_AT), "at"),
         {name: number(value, name) for name, value in regs.items()},
         once(((number(addr, "mem"), hex_bytes(data, f"mem {addr}")) for addr, data in mem.items()), "mem"),
     )
 
 
-def mapping(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = given.get(key, {})
+def mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = fields.get(key, {})
     if not isinstance(value, dict):
         raise UsageError(f"{key} {value!r}: expected an object")
     return value
@@ -160,11 +160,11 @@ def answer(change: Change) -> dict[str, Any]:
 
 def lines(change: Change) -> str:
     """The same for people, numbers in hexadecimal."""
-    said = answer(change)
-    shown = [f"  {name:8} {value:#x}" for name, value in said["regs"].items()]
-    shown += [f"  [{addr}] {data}" for addr, data in said["mem"].items()]
+    answered = answer(change)
+    shown = [f"  {name:8} {value:#x}" for name, value in answered["regs"].items()]
+    shown += [f"  [{addr}] {data}" for addr, data in answered["mem"].items()]
     shown.append(f"  pc       {change.pc:#x}")
-    if said["trap"] is not None:
-        at = f" of {said['trap']['address']:#x}" if "address" in said["trap"] else ""
-        shown.append(f"  {said['trap']['kind']}{at} at {said['trap']['pc']:#x}")
+    if answered["trap"] is not None:
+        at = f" of {answered['trap']['address']:#x}" if "address" in answered["trap"] else ""
+        shown.append(f"  {answered['trap']['kind']}{at} at {answered['trap']['pc']:#x}")
     return "\n".join(shown)

@@ -165,9 +165,9 @@ class Caller:
                 MemoryAccess.FETCH: "text of the image",
                 MemoryAccess.WRITE: "memory of the image; text cannot be written",
             }
-            wanted = expected.get(stop.access, "memory of the image")
+            needed = expected.get(stop.access, "memory of the image")
             caller = f", from {self._at(last)}" if stop.access is MemoryAccess.FETCH and last is not None else ""
-            return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}{caller}: expected {wanted}")
+            return GuestError(f"{self._at(pc)}: {stop.access} of {stop.address:#x}{caller}: expected {needed}")
         kind = stop.kind.value if isinstance(stop, Trap) else str(stop)
         return GuestError(f"{self._at(pc)}: trap ({kind}): expected code that needs no operating system")
 

@@ -143,12 +143,12 @@ class Stepper:
     def _layout_of(self, state: State) -> Layout:
         self._pages(state.at, self._window + 1)  # engines die, or read on from 0, where addresses end
         text = frozenset(self._pages(state.at, self._window + FENCE, cut=True))
-        data: set[int] = set()
+        pages: set[int] = set()
         writable = False
-        for addr, given in state.mem.items():
-            data.update(self._data_pages(addr, len(given)))
-            writable |= not text.isdisjoint(self._pages(addr, len(given)))
-        return text, frozenset(data) - text, writable
+        for addr, data in state.mem.items():
+            pages.update(self._data_pages(addr, len(data)))
+            writable |= not text.isdisjoint(self._pages(addr, len(data)))
+        return text, frozenset(pages) - text, writable
 
     def _data_pages(self, addr: int, size: int) -> range:
         return range(self._pages(addr, size)[0], self._pages(addr, size + REACH, cut=True)[-1] + 1)
@@ -204,10 +204,10 @@ class Stepper:
         """Printed names and values, the status word first, which the others come after; UsageError for two spellings
         of one register, and for a value that is too wide."""
         seen: dict[str, str] = {}
-        for given in regs:
-            first = seen.setdefault(self._spelled(given), given)
-            if first != given:
-                raise UsageError(f"registers {first!r} and {given!r} are one: expected it once")
+        for spelling in regs:
+            first = seen.setdefault(self._spelled(spelling), spelling)
+            if first != spelling:
+                raise UsageError(f"registers {first!r} and {spelling!r} are one: expected it once")
         names = sorted(seen, key=lambda name: name != self.isa.registers.status)
         return {name: self._unsigned(name, regs[seen[name]]) for name in names}
 

@@ -35,7 +35,7 @@ def format_case(case: Case, isa: Isa) -> str:
     if case.following:
         parts.append(f"next={isa.word(case.following)}")
     parts += [f"{name}={value:#x}" for name, value in case.regs.items()]
-    runs = [f"{addr:#x}:{data.hex()}" for start, given in case.mem.items() for addr, data in nonzero_runs(start, given)]
+    runs = [f"{addr:#x}:{data.hex()}" for start, run in case.mem.items() for addr, data in nonzero_runs(start, run)]
     if runs:
         parts.append(f"mem={','.join(runs)}")
     if case.then:
@@ -50,15 +50,15 @@ def nonzero_runs(start: int, data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def parse_case(text: str, isa: Isa) -> Case:
     """The case that a line says; UsageError with what is wrong, DecodeError for a word that is none."""
-    given = _pairs(text)
+    fields = _pairs(text)
     for needed in ("word", "at"):
-        if needed not in given:
+        if needed not in fields:
             raise UsageError(f"case {text!r}: expected word=... at=... and what is not zero")
-    words = {name: isa.parse_word(given.pop(name)) for name in ("word", "next", "then") if name in given}
+    words = {name: isa.parse_word(fields.pop(name)) for name in ("word", "next", "then") if name in fields}
     for insn in words.values():
         check_whole(isa, insn)
-    at, mem = _number(given.pop("at"), "at"), _memory(given.pop("mem", ""))
-    regs = dict(_register(name, value, isa) for name, value in given.items())
+    at, mem = _number(fields.pop("at"), "at"), _memory(fields.pop("mem", ""))
+    regs = dict(_register(name, value, isa) for name, value in fields.items())
     return Case(words["word"], at, regs, mem, words.get("next", b""), words.get("then", b""))
 
 

@@ -256,14 +256,14 @@ class UnicornCpu:
             return
         number, bit = _register(self._spec, self._spec.pairs.engine), 1 << self._spec.pairs.bit
         status = int(self._engine.reg_read(number))
-        wanted = status & ~bit if self._pairs.joined() else status | bit
-        if wanted != status:
-            self._engine.reg_write(number, wanted)
+        new_status = status & ~bit if self._pairs.joined() else status | bit
+        if new_status != status:
+            self._engine.reg_write(number, new_status)
 
     def _set_wide(self, name: str, value: int) -> None:
-        given = (value & mask(64), value >> 64) if self._spec.file.width(name) == EXTENDED else value
+        raw = (value & mask(64), value >> 64) if self._spec.file.width(name) == EXTENDED else value
         try:
-            self._engine.reg_write(self._wide_id(name), given)
+            self._engine.reg_write(self._wide_id(name), raw)
         except UcError:  # an exception: MIPS has one in FCSR as soon as a cause and its enable bit are set
             raise UsageError(f"{name}={value:#x}: expected a value that is no exception by itself") from None
 
