@@ -12,14 +12,17 @@ die() {
 # install EXTRAS: at most once for each place of the checkout and state of what says how to install it
 install() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$(python3 --version 2>&1): expected Python 3.11 or newer"
-    wanted="$1 $root $(cat "$root/pyproject.toml" "$root/setup.py" | cksum)"
+    state="$root $(cat "$root/pyproject.toml" "$root/setup.py" | cksum)"
     for stamp in "$venv"/.installed*; do
-        [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp" && return 0
+        [ -f "$stamp" ] && grep -qxF "$1 $state" "$stamp" && return 0
+    done
+    for stamp in "$venv"/.installed*; do  # of another state: what follows takes its place
+        [ ! -f "$stamp" ] || grep -qF " $state" "$stamp" || rm -f "$stamp"
     done
     [ -x "$venv/bin/python" ] || make_venv
     echo "${0##*/}: installing into $venv (once)" >&2
     pip_install "$root$1" || die "pip could not install $root$1; see above"
-    echo "$wanted" >"$venv/.installed$(echo "$1" | tr -dc a-z)"
+    echo "$1 $state" >"$venv/.installed$(echo "$1" | tr -dc a-z)"
 }
 
 make_venv() {

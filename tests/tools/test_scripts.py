@@ -74,6 +74,35 @@ def test_a_checkout_that_was_moved_is_installed_again(checkout, tmp_path):
     assert any(f"--editable {moved}" in line for line in calls(moved))
 
 
+@pytest.mark.parametrize("program", ["trapline", "test"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "setup.py"])
+def test_a_change_of_what_says_how_to_install_it_installs_it_again(checkout, tmp_path, program, name):
+    def installs():
+        run(checkout / "tools" / program, "-k", "x", cwd=tmp_path)
+        return sum(f"--editable {checkout}" in line for line in calls(checkout))
+
+    assert (installs(), installs()) == (1, 0)
+    with (checkout / name).open("a") as file:
+        file.write("# another\n")
+    assert (installs(), installs()) == (1, 0)
+
+
+def test_what_one_program_installed_since_is_not_what_the_other_one_did(checkout, tmp_path):
+    """A file is changed, and changed back: the environment has what was installed in between."""
+
+    def installs(program):
+        run(checkout / "tools" / program, "-k", "x", cwd=tmp_path)
+        return sum(f"--editable {checkout}" in line for line in calls(checkout))
+
+    before = (checkout / "setup.py").read_text()
+    assert (installs("test"), installs("trapline")) == (1, 1)
+    assert (installs("test"), installs("trapline")) == (0, 0)
+    (checkout / "setup.py").write_text(before + "# another\n")
+    assert installs("trapline") == 1
+    (checkout / "setup.py").write_text(before)
+    assert installs("test") == 1
+
+
 def test_the_tests_import_nothing_from_where_they_are_called(checkout, tmp_path):
     run(checkout / "tools" / "test", "-k", "x", cwd=tmp_path)
     assert calls(checkout)[-1] == "-P -m pytest -k x"
