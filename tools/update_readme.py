@@ -31,6 +31,7 @@ BLOCK = re.compile(r"^(<!-- exhaustive -->\n+)?```(console|python)\n(.*?)^```", 
 COMMAND = re.compile(r"\$ (?:(?:tools/)?trapline|python) ")
 FILE_NAME = re.compile(r"# ([\w-]+\.py)\n")
 BUGS = re.compile(r"(?<=<!-- bugs -->\n).*?(?=<!-- end of bugs -->)", re.DOTALL)
+PACKAGES = ("emu", "arches")  # found in their own place: a frame's file tells trapline's code from a scenario's
 LONG = 2.0  # seconds, from which on a block belongs to the exhaustive ones
 
 
@@ -74,7 +75,8 @@ def folder_with(files: tuple[tuple[str, str], ...]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path in ROOT.iterdir():
-            (folder / path.name).symlink_to(path)
+            if path.name not in PACKAGES:
+                (folder / path.name).symlink_to(path)
         (folder / "trapline").symlink_to(ROOT / "emu" / "api")  # as which it is installed
         for file, text in files:
             (folder / file).write_text(text, encoding="utf-8")

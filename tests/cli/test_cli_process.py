@@ -319,6 +319,9 @@ def test_a_killed_comparison_leaves_no_workers(start, tmp_path):
     workers = workers_of(process)
     process.kill()
     process.communicate(timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while any(map(runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.02)  # its files are closed a moment before a process is gone
     assert workers and not any(map(runs, workers))
 
 

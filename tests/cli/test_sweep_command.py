@@ -102,11 +102,15 @@ def test_x86_interrupted(capsys, monkeypatch):
     assert "interrupted: 1024 of " in message
 
 
+@pytest.mark.exhaustive
 def test_x86_for_people(capsys):
     assert main(["sweep", "x86", "--release", "5.12", "--against", "5.13", "--list", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(re.fullmatch(r"\d+ encodings: reject \d+, simulate \d+, step \d+", line) for line in lines)
     assert any(re.fullmatch(r"iret +reject +\d+", line) for line in lines)
+
+
+def test_x86_is_not_remembered(capsys):
     assert main(["sweep", "x86", "--resume", "x"]) == 2
     assert capsys.readouterr().err.endswith("expected no --cluster and no --resume\n")
 
