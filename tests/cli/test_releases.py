@@ -162,7 +162,11 @@ WITH_VERSION = ("transparent", "sweep", "probe-all")  # what they had before it 
 NEWEST = {"transparent": "newest"}  # as `version` calls it; elsewhere null
 
 
-@pytest.mark.parametrize("command", ABOUT_A_RELEASE, ids=" ".join)
+def as_parameter(command):
+    return pytest.param(command, marks=[pytest.mark.exhaustive] if command[0] == "sweep" else [], id=" ".join(command))
+
+
+@pytest.mark.parametrize("command", [as_parameter(command) for command in ABOUT_A_RELEASE])
 def test_the_key_of_linux_s_release_is_release(capsys, command):
     def said(*options):
         assert main([*command, *options, "--json"]) == 0

@@ -181,6 +181,14 @@ def test_every_architecture_has_its_known_defects_here():
 
 
 @pytest.mark.parametrize(("arch", "which"), EXPECTED_RULES)
+def test_kernel_has_no_other_defects_than_the_known_ones(searches, arch, which):
+    """Which of them a short search meets is chance; all of them are in the next test."""
+    tally = run(searches(arch, which), encodings=500)
+    assert {group.rule for group in tally.groups.values()} <= EXPECTED_RULES[arch, which]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("arch", "which"), EXPECTED_RULES)
 def test_kernel_has_the_known_defects_and_no_others(searches, arch, which):
     tally = run(searches(arch, which), encodings=2500)
     assert {group.rule for group in tally.groups.values()} == EXPECTED_RULES[arch, which]
