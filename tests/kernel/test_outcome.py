@@ -2,6 +2,7 @@
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def cell(*outcomes):
     return Cell(Settings(find_scenario("unregister_vs_hit"), "mips"), report)
 
 
+@cache
 def strings(path):
     return {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
 
