@@ -24,7 +24,7 @@ from random import Random
 from emu.cli import main
 
 BATCH = 50  # inputs in one process
-SECONDS = 30  # for one input
+SECONDS = 60  # for one input
 LONGEST_MESSAGE = 1500
 SAID = 4096  # bytes of standard error that are kept
 STATUSES = (0, 1, 2, 3)  # see emu.cli.status; nobody interrupts here, and 70 is a mistake of trapline's own

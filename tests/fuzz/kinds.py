@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
 
 import arches
+from emu.errors import DecodeError
 from fuzz.harness import Case, Generator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,6 +117,32 @@ def lines(rng: Random) -> Case:
             )
         found.append(text.encode("utf-8", "surrogateescape"))
     return Case(("step", name, "-"), stdin=b"\n".join(found))
+
+
+BULK = 4000  # lines of one input of `bulk`
+
+
+def whole(rng: Random, name: str) -> str:
+    """Random bytes that are as long as the instruction that they begin is, as a word."""
+    isa = arches.load(name).isa
+    while True:
+        data = rng.randbytes(max(isa.sizes))
+        with suppress(DecodeError):
+            return isa.word(data[: isa.insn_size(data)])
+
+
+def bulk(rng: Random) -> Case:
+    """Thousands of lines, all of them good: words, or words with a state of the CPU, of any bits."""
+    name = name_of(rng)
+    found = [whole(rng, name) for _ in range(BULK)]
+    if rng.random() < 0.5:
+        return Case(("opcode", name, "-"), stdin="\n".join(found).encode())
+    file = arches.load(name).isa.registers
+    states = []
+    for word in found:
+        regs = {one: rng.choice((1, 0x1000, rng.getrandbits(file.bits))) for one in rng.sample(file.gpr, 3)}
+        states.append(json.dumps({"word": word, "regs": regs, "mem": {"0x1000": "0102030405060708"}}))
+    return Case(("step", name, "-"), stdin="\n".join(states).encode())
 
 
 OPTIONS = "--json --arch --release --variant --patching --preempt --cpus --views --at --prev --reg --mem --symbol --elf"
@@ -232,6 +260,7 @@ KINDS: dict[str, Generator] = {
     "elf": elf,
     "words": words,
     "lines": lines,
+    "bulk": bulk,
     "command": command,
     "asm": asm,
     "schedules": schedules,

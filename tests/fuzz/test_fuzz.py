@@ -13,7 +13,7 @@ from fuzz.kinds import KINDS
 from fuzz.signals import interrupted
 
 SLICE = {"elf": 20, "words": 30, "lines": 20, "command": 40, "asm": 15}
-SLICE |= {"schedules": 20, "scenarios": 20, "journals": 8}
+SLICE |= {"bulk": 2, "schedules": 20, "scenarios": 20, "journals": 8}
 
 
 def test_every_kind_has_a_slice():
