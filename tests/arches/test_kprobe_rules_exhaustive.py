@@ -56,7 +56,8 @@ def holds(when, release):
         return False
     if when == "all":
         return True
-    since, until = (tuple(map(int, end.split("."))) if end else None for end in when.split(".."))
+    ends = (end.partition(",")[0] for end in when.split(".."))  # behind commas: stable lines, which are not swept here
+    since, until = (tuple(map(int, end.split("."))) if end else None for end in ends)
     if release is None:
         return not until
     return not (since and release < since) and not (until and release >= until)
