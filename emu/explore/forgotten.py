@@ -18,7 +18,10 @@ NEVER_AWAITED = "was never awaited"
 
 @contextmanager
 def nothing_forgotten() -> Iterator[Callable[[], None]]:
-    """Within, calling what this gives raises HandlerError if anything was forgotten so far; so does its end."""
+    """Within, calling what this gives raises HandlerError if anything was forgotten so far.
+
+    Not at its end: an interrupt that comes between an operation and its `await` leaves one behind, too.
+    """
     found: list[str] = []
 
     def check() -> None:
@@ -45,4 +48,3 @@ def nothing_forgotten() -> Iterator[Callable[[], None]]:
 
         warnings.showwarning = show
         yield check
-    check()

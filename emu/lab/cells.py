@@ -156,6 +156,8 @@ def explore_cell(
             return laboratory()
 
         report = explore(world, bound=bound, limit=limit, progress=progress)
+        if not report.interrupted:
+            check()
     return Cell(settings, report, tuple(laboratory.own_outcomes.values()))
 
 
@@ -179,8 +181,10 @@ class Run:
 def run_once(settings: Settings, scheduler: Scheduler) -> Run:
     """One execution under a scheduler; ScheduleError if a replayed schedule does not fit."""
     laboratory = settings.laboratory()
-    with endless_loops_end(settings.scenario.name), nothing_forgotten():
-        return _run(settings, laboratory(trace=True), scheduler)
+    with endless_loops_end(settings.scenario.name), nothing_forgotten() as check:
+        run = _run(settings, laboratory(trace=True), scheduler)
+        check()
+    return run
 
 
 def _run(settings: Settings, world: LabWorld, scheduler: Scheduler) -> Run:

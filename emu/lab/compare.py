@@ -12,6 +12,7 @@ from emu.arch import Arch
 from emu.errors import HandlerError, UsageError
 from emu.explore.report import Report
 from emu.kernel.bug import every, find_bugs
+from emu.kernel.outcome import OwnOutcome
 from emu.lab.cells import Cell, Settings, explore_cell
 from emu.lab.lab import NotApplicable
 from emu.lab.scenario import NamedScenario
@@ -63,6 +64,10 @@ def with_bugs(archs: Sequence[str], ids: Sequence[str]) -> list[Arch]:
     return having
 
 
+Answer = tuple[Report, tuple[OwnOutcome, ...]]
+"""What a worker gives of a cell: a scenario's function stays where it is."""
+
+
 @dataclass
 class Searched:
     """The cells that were searched, in the order in which they were asked for. A cell that is neither here nor
@@ -91,14 +96,14 @@ class Searched:
         more = f" and {len(others)} more cells" if others else ""
         return f"{settings.text()}{more}: not searched: the process that did it died twice ({how})"
 
-    def add(self, settings: Settings, answer: Report | Lost | None) -> None:
+    def add(self, settings: Settings, answer: Answer | Lost | None) -> None:
         if answer is None:
             self.inapplicable.add(settings)
         elif isinstance(answer, Lost):
             self.lost[settings] = answer.how
         else:
-            self.cells.append(Cell(settings, answer))
-            self.interrupted = answer.interrupted
+            self.cells.append(Cell(settings, *answer))
+            self.interrupted = answer[0].interrupted
 
 
 def searched(cells: Sequence[Settings], bound: int | None, limit: int | None, told: Told) -> Searched:
@@ -118,7 +123,7 @@ def searched(cells: Sequence[Settings], bound: int | None, limit: int | None, to
 
 def explore_cells(
     cells: Sequence[Settings], bound: int | None, limit: int | None
-) -> Iterator[tuple[Settings, Report | Lost | None]]:
+) -> Iterator[tuple[Settings, Answer | Lost | None]]:
     """The cells as they are done, in no order: what was found, lost with its worker, or None for what does not apply.
 
     Work goes to as many processes as there are cores. Stopping the iteration stops the searches; so does ^C, which
@@ -130,9 +135,10 @@ def explore_cells(
         yield from ((cells[number], answer) for number, answer in answers(crew, range(len(cells))))
 
 
-def _explore(cells: Sequence[Settings], bound: int | None, limit: int | None, number: int) -> Report | None:
+def _explore(cells: Sequence[Settings], bound: int | None, limit: int | None, number: int) -> Answer | None:
     try:
-        return explore_cell(cells[number], bound=bound, limit=limit).report
+        cell = explore_cell(cells[number], bound=bound, limit=limit)
+        return cell.report, cell.own
     except NotApplicable:
         return None
     except HandlerError as error:  # a scenario may be right in some cells

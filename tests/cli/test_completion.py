@@ -52,7 +52,7 @@ def completed(script, *words):
     [
         (["trapline", "ex"], {"explore"}),
         (["trapline", "list", "b"], {"bugs"}),
-        (["trapline", "explore", "unreg"], {"unregister_vs_hit"}),
+        (["trapline", "explore", "unreg"], {"unregister_vs_hit", "unregister_vs_hits"}),
         (["trapline", "explore", "unregister_vs_hit", "--patch"], {"--patching"}),
         (["trapline", "explore", "unregister_vs_hit", "--patching", "st"], {"stop_machine"}),
         (["trapline", "run", "unregister_vs_hit", "--arch", "loo"], {"loongarch"}),

@@ -4,6 +4,7 @@ Each scenario stands in a file of its own, outside of trapline's, because that i
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from emu.explore.schedulers import Replay
 from emu.kernel.outcome import Outcome
 from emu.lab.cells import Settings, explore_cell, run_once
 from emu.lab.claims import Claim, expectation
+from emu.lab.compare import searched
 from emu.scenarios.registry import find_scenario
 
 HEAD = """
@@ -237,6 +239,13 @@ return {"cpu0": inc(), "cpu1": inc()}
     assert cell.report.outcomes["lost-update"].count == 4  # of 6: all but the two without an overlap
     with pytest.raises(UsageError, match=r"outcome 'lost': .*lost-update"):
         cell.frequency("lost")
+
+
+def test_outcomes_of_ones_own_come_out_of_a_comparison_too(settings):
+    """In processes of their own, where the scenario's function stays."""
+    one = settings("lab.kernel.note(lab.outcome('mine'))\nreturn {}")
+    cells = searched([one, replace(one, preempt="full")], None, None, lambda done, of: None).cells
+    assert [cell.frequency("mine") for cell in cells] == [Claim.ALWAYS, Claim.ALWAYS]
 
 
 @pytest.mark.parametrize("name", ["oops", "Lost", "two words", "", "violated: x", "x" * 60])
