@@ -104,8 +104,9 @@ class Op:
 
     def __del__(self) -> None:
         """As Python does for coroutines: who forgets `await` has announced nothing (see `emu.explore.forgotten`)."""
-        if not self.awaited and self.made_at is not None:
-            warnings.warn_explicit(f"operation {self!r} was never awaited", RuntimeWarning, *self.made_at)
+        made_at: tuple[str, int] | None = getattr(self, "made_at", None)  # none where an interrupt came before it was set
+        if made_at is not None and not self.awaited:
+            warnings.warn_explicit(f"operation {self!r} was never awaited", RuntimeWarning, *made_at)
 
     def walk(self, walk: Walk) -> None:
         """Nothing of it changes, but what decides whether the task can go on."""
