@@ -104,7 +104,7 @@ class Op:
 
     def __del__(self) -> None:
         """As Python does for coroutines: who forgets `await` has announced nothing (see `emu.explore.forgotten`)."""
-        made_at: tuple[str, int] | None = getattr(self, "made_at", None)  # none where an interrupt came before it was set
+        made_at: tuple[str, int] | None = getattr(self, "made_at", None)  # an interrupt may have come first
         if made_at is not None and not self.awaited:
             warnings.warn_explicit(f"operation {self!r} was never awaited", RuntimeWarning, *made_at)
 
